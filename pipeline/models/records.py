@@ -1,0 +1,69 @@
+"""Loaded models as the engine sees them: the library's own module, and what is needed to call it rightly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a photo is cut for CLIP: resized to a short side, then sliding windows; all in pixels."""
+
+    short_side: int = 448
+    window: int = 336
+    stride: int = 224
+
+
+@dataclass(frozen=True, eq=False)
+class ClipModel:
+    """An `open_clip` model as installed.
+
+    Attributes:
+        model: `open_clip.CLIP`; its `visual` is an `open_clip.transformer.VisionTransformer`.
+        tokenizer: `open_clip` tokenizer, called with a list of texts.
+        name: identifies the weights; part of every cache key.
+        mean, std: the normalisation of its pixels.
+        logit_scale: factor between cosines and logits in segmentation (40 in the papers).
+        known_words: words seen in training, lower case; None where that is not known (downloaded models).
+    """
+
+    model: Any
+    tokenizer: Any
+    name: str
+    mean: tuple[float, float, float] = OPENAI_MEAN
+    std: tuple[float, float, float] = OPENAI_STD
+    logit_scale: float = 40.0
+    known_words: frozenset[str] | None = None
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in pixels."""
+        return int(self.model.visual.patch_size[0])
+
+
+@dataclass(frozen=True, eq=False)
+class DinoModel:
+    """A `transformers` vision transformer trained by self-supervision (`ViTModel` or `Dinov2Model`)."""
+
+    model: Any
+    name: str
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in pixels."""
+        size = self.model.config.patch_size
+        return int(size if isinstance(size, int) else size[0])
+
+
+@dataclass(frozen=True, eq=False)
+class SamModel:
+    """A `segment_anything.modeling.Sam` as installed; `sam.image_encoder.img_size` is the padded square's side."""
+
+    sam: Any
+    name: str

@@ -1,0 +1,364 @@
+"""The records that flow from stage to stage: plain, typed, immutable.
+
+Coordinates are photo pixels, x to the right, y down; boxes are `x0, y0, x1, y1` with exclusive ends. What a library
+wants otherwise is converted where that library is called, nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from .errors import NamebrushError
+
+Box = tuple[int, int, int, int]
+NO_CLASS = -1
+
+
+def _frozen(array: np.ndarray, dtype: type, name: str, *shape: int | None) -> np.ndarray:
+    """Check dtype and shape (None: any length) and make the array read-only."""
+    array = np.asarray(array)
+    expected = "x".join("?" if s is None else str(s) for s in shape)
+    if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{name} must have shape {expected}, got {'x'.join(map(str, array.shape)) or 'a scalar'}")
+    if array.dtype != np.dtype(dtype):
+        raise ValueError(f"{name} must be {np.dtype(dtype)}, got {array.dtype}")
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """An opened photo, upright and in sRGB.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], sRGB, EXIF orientation already applied.
+        hash: hexadecimal hash of the pixels; the key of every cache.
+        alpha: uint8 [H, W], or None for a photo without transparency.
+        exif: EXIF block to write back on saving (its orientation reset to upright), or None.
+        icc: ICC profile to write back; it describes `pixels` as they are now, or None for plain sRGB.
+        name: file name without folders, for titles and downloads.
+        notes: sentences a person should read, such as "Only the first of 12 frames is used."
+    """
+
+    pixels: np.ndarray
+    hash: str
+    alpha: np.ndarray | None = None
+    exif: bytes | None = None
+    icc: bytes | None = None
+    name: str = "photo"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "pixels", _frozen(self.pixels, np.uint8, "Photo.pixels", None, None, 3))
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha", _frozen(self.alpha, np.uint8, "Photo.alpha", *self.size))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    def save(self, path, **options) -> None:
+        """Write to PNG, JPEG or WebP by the path's ending, with alpha, EXIF and ICC; see `photo.save_photo`."""
+        from .photo import save_photo
+
+        save_photo(self, path, **options)
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """One class of a vocabulary: the name a person typed and other words for the same thing."""
+
+    name: str
+    synonyms: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The name followed by its synonyms; each becomes one text query."""
+        return (self.name, *self.synonyms)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Classes in the order typed, the background names that compete with them, and the threshold.
+
+    Attributes:
+        classes: what the person asked for; a label is an index into it.
+        background: names that only draw pixels away from the classes: a pixel they win is "no class" (-1).
+        threshold: a pixel whose best class probability is below it is "no class" (-1); 0..1, 0 switches it off.
+        notes: sentences about what was changed in parsing (duplicates dropped, text cut).
+    """
+
+    classes: tuple[ClassName, ...]
+    background: tuple[str, ...] = ()
+    threshold: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.classes:
+            raise NamebrushError("Type at least one name, for example: dog, grass, sky.")
+        if not 0.0 <= self.threshold <= 1.0:
+            raise NamebrushError(f"The threshold must lie between 0 and 1, got {self.threshold}.")
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """Every word that is compared with the photo: names and synonyms class by class, then the background."""
+        return tuple(word for c in self.classes for word in c.words) + self.background
+
+    @property
+    def query_classes(self) -> tuple[int, ...]:
+        """For each query the index of its class; the background names share the index `len(classes)`."""
+        own = tuple(i for i, c in enumerate(self.classes) for _ in c.words)
+        return own + (len(self.classes),) * len(self.background)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """Dense CLIP features of one window of the resized photo.
+
+    Attributes:
+        features: float32 [D, h, w], unit norm at every position.
+        box: the pixels of the frame these features cover, `x0, y0, x1, y1`; it may reach outside the frame where the
+            window was padded, and what lies outside is cut off after upsampling.
+    """
+
+    features: np.ndarray
+    box: Box
+
+    def __post_init__(self):
+        object.__setattr__(self, "features", _frozen(self.features, np.float32, "FeatureMap.features", None, None, None))
+
+
+@dataclass(frozen=True, eq=False)
+class SamEmbedding:
+    """SAM's image embedding of a photo: all that prompts need, so that a click runs only the mask decoder.
+
+    Attributes:
+        features: float32 [1, C, g, g], the encoder's output over the padded square.
+        input_size: height and width of the resized photo inside the square, in SAM input pixels.
+        original_size: height and width of the photo.
+    """
+
+    features: np.ndarray
+    input_size: tuple[int, int]
+    original_size: tuple[int, int]
+
+    def __post_init__(self):
+        object.__setattr__(self, "features", _frozen(self.features, np.float32, "SamEmbedding.features", 1, None, None, None))
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What the image encoders say about a photo, whatever the words.
+
+    Attributes:
+        maps: one map per window for methods that segment each window (cosines are averaged where windows overlap), or
+            a single map over the whole frame for methods that splice features first.
+        frame: height and width of the resized photo the maps' boxes refer to.
+        photo_hash: the photo it belongs to.
+        preset, method: what made it.
+        seconds: seconds per image encoder.
+    """
+
+    maps: tuple[FeatureMap, ...]
+    frame: tuple[int, int]
+    photo_hash: str
+    preset: str
+    method: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, for the bounded cache."""
+        return sum(m.features.nbytes for m in self.maps)
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What SAM is asked: points, a box and a low-resolution mask, in photo pixels; all optional.
+
+    Attributes:
+        points: float32 [N, 2], x and y; N may be 0.
+        labels: int32 [N], 1 for "this belongs", 0 for "this does not".
+        box: a box in photo pixels (fractions allowed), or None.
+        mask: float32 [4g, 4g] low-resolution mask logits over SAM's padded square, or None.
+    """
+
+    points: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    box: tuple[float, float, float, float] | None = None
+    mask: np.ndarray | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "points", _frozen(self.points, np.float32, "Prompt.points", None, 2))
+        object.__setattr__(self, "labels", _frozen(self.labels, np.int32, "Prompt.labels", len(self.points)))
+        if self.mask is not None:
+            object.__setattr__(self, "mask", _frozen(self.mask, np.float32, "Prompt.mask", None, None))
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """One connected area of one class, or a mask made by hand.
+
+    Attributes:
+        id: its number in the segmentation, from 0.
+        class_index: index of its class in the vocabulary; -1 for a mask made by hand.
+        name: the class's name, or "by hand".
+        box: tight box of the mask, exclusive ends.
+        crop: bool [y1 - y0, x1 - x0], the mask inside its box.
+        size: height and width of the photo.
+        score: mean class probability inside the mask, or for a mask by hand SAM's predicted IoU; 0..1.
+        prompt: what SAM was asked to make it.
+        made_by: who drew its edges: "sam", "grabcut", "coarse" (kept from the labels) or "mask" (given).
+        iou: SAM's predicted IoU, or None.
+        logits: float32 [4g, 4g] SAM's low-resolution answer, from which a correction starts, or None.
+    """
+
+    id: int
+    class_index: int
+    name: str
+    box: Box
+    crop: np.ndarray
+    size: tuple[int, int]
+    score: float
+    prompt: Prompt
+    made_by: str
+    iou: float | None = None
+    logits: np.ndarray | None = None
+
+    def __post_init__(self):
+        x0, y0, x1, y1 = self.box
+        object.__setattr__(self, "crop", _frozen(self.crop, np.bool_, "Region.crop", y1 - y0, x1 - x0))
+
+    @classmethod
+    def from_mask(cls, mask: np.ndarray, **fields) -> Region:
+        """Build a region from a full-size mask, bool [H, W], which must not be empty."""
+        rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows):
+            raise NamebrushError("That mask is empty. Click on the thing itself, or draw the box around it.")
+        box = (int(cols[0]), int(rows[0]), int(cols[-1]) + 1, int(rows[-1]) + 1)
+        crop = np.ascontiguousarray(mask[box[1] : box[3], box[0] : box[2]].astype(bool))
+        return cls(box=box, crop=crop, size=mask.shape, **fields)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask at the photo's size, bool [H, W], made anew at each call."""
+        full = np.zeros(self.size, bool)
+        x0, y0, x1, y1 = self.box
+        full[y0:y1, x0:x1] = self.crop
+        return full
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels inside the mask."""
+        return int(self.crop.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Labels, scores and regions of a photo under a vocabulary.
+
+    Attributes:
+        photo, vocabulary: what was segmented, by which names.
+        labels: int32 [H, W] index into `vocabulary.classes`; -1 is "no class".
+        scores: float32 [C (+1), h, w] class probabilities, the last channel the background's where there are
+            background names; h, w are the photo's size up to a working size, beyond which they stay smaller.
+        regions: connected areas, largest first.
+        preset, method, refine: what made it.
+        seconds: seconds per stage.
+    """
+
+    photo: Photo
+    vocabulary: Vocabulary
+    labels: np.ndarray
+    scores: np.ndarray
+    regions: tuple[Region, ...]
+    preset: str
+    method: str
+    refine: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        object.__setattr__(self, "labels", _frozen(self.labels, np.int32, "Segmentation.labels", *self.photo.size))
+        object.__setattr__(self, "scores", _frozen(self.scores, np.float32, "Segmentation.scores", None, None, None))
+
+    def find(self, name: str) -> tuple[Region, ...]:
+        """All regions of a class, by its name or a synonym.
+
+        Raises:
+            NamebrushError: the name is not in the vocabulary, or nothing in the photo was given it.
+        """
+        wanted = name.strip().casefold()
+        indices = [i for i, c in enumerate(self.vocabulary.classes) if wanted in (w.casefold() for w in c.words)]
+        if not indices:
+            names = ", ".join(c.name for c in self.vocabulary.classes)
+            raise NamebrushError(f'"{name}" is not among the names of this segmentation: {names}.')
+        found = tuple(r for r in self.regions if r.class_index in indices)
+        if not found:
+            raise NamebrushError(f'No "{name}" was found in this photo. Try another word for it, or point at it.')
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class EditRequest:
+    """What to do to a mask.
+
+    Attributes:
+        kind: "remove", "replace" or "restyle".
+        mask: bool [H, W], what the person selected.
+        prompt: words for what shall be there; needed for replace and restyle.
+        negative_prompt: words for what shall not be there.
+        grow: pixels by which the mask grows before the edit (negative shrinks); None chooses by the mask's size.
+        feather: width in pixels of the soft seam, which lies inside the grown mask.
+        seed: of the first candidate; candidate i uses seed + i.
+        candidates: how many results to make.
+        method: "auto", "exemplar" or "diffusion".
+        steps, guidance, strength: of the diffusion; None takes the kind's default.
+    """
+
+    kind: str
+    mask: np.ndarray
+    prompt: str = ""
+    negative_prompt: str = ""
+    grow: int | None = None
+    feather: int = 2
+    seed: int = 0
+    candidates: int = 1
+    method: str = "auto"
+    steps: int | None = None
+    guidance: float | None = None
+    strength: float | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "mask", _frozen(self.mask, np.bool_, "EditRequest.mask", None, None))
+
+
+@dataclass(frozen=True, eq=False)
+class EditResult:
+    """What came of an edit.
+
+    Attributes:
+        photo: the photo that was edited.
+        images: one edited photo per candidate; outside `mask` they equal `photo` bit for bit.
+        mask: bool [H, W], the mask really used (grown, with its feather inside).
+        seeds: the seed of each image.
+        made_by: what painted the new pixels, in words ("exemplar fill", "stable-diffusion-2-inpainting").
+        changed_outside: measured number of pixels outside `mask` that differ from the photo; 0.
+        seconds: seconds per stage.
+    """
+
+    photo: Photo
+    images: tuple[Photo, ...]
+    mask: np.ndarray
+    seeds: tuple[int, ...]
+    made_by: str
+    changed_outside: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        object.__setattr__(self, "mask", _frozen(self.mask, np.bool_, "EditResult.mask", *self.photo.size))
