@@ -29,6 +29,7 @@ class ClipModel:
         mean, std: the normalisation of its pixels.
         logit_scale: factor between cosines and logits in segmentation (40 in the papers).
         known_words: words seen in training, lower case; None where that is not known (downloaded models).
+        templates: the template set that fits how it was trained, a name of `text.templates.TEMPLATE_HELP`.
     """
 
     model: Any
@@ -38,6 +39,7 @@ class ClipModel:
     std: tuple[float, float, float] = OPENAI_STD
     logit_scale: float = 40.0
     known_words: frozenset[str] | None = None
+    templates: str = "imagenet80"
 
     @property
     def patch_size(self) -> int:
