@@ -13,7 +13,13 @@ from . import NOUNS, STYLES, TIMES, make_abstract, make_scene
 
 def _palette(n: int) -> np.ndarray:
     """n colours that neighbours in the list do not share, uint8 [n, 3]."""
-    return np.array([[int(255 * v) for v in colorsys.hsv_to_rgb(k * 0.618 % 1, 0.45 + 0.4 * (k % 2), 0.95 - 0.3 * (k % 3 == 2))] for k in range(n)], np.uint8)
+    return np.array(
+        [
+            [int(255 * v) for v in colorsys.hsv_to_rgb(k * 0.618 % 1, 0.45 + 0.4 * (k % 2), 0.95 - 0.3 * (k % 3 == 2))]
+            for k in range(n)
+        ],
+        np.uint8,
+    )
 
 
 def main() -> None:

@@ -14,7 +14,11 @@ _KINDS = tuple(_MIX)
 def _texture(rng: np.random.Generator, h: int, w: int, unit: float) -> np.ndarray:
     """A coloured texture under its own light, float32 [h, w, 3]."""
     base = rng.uniform(20, 240, 3).astype(np.float32)
-    other = rng.uniform(0, 255, 3).astype(np.float32) if rng.random() < 0.5 else base + rng.uniform(-70, 70, 3).astype(np.float32)
+    other = (
+        rng.uniform(0, 255, 3).astype(np.float32)
+        if rng.random() < 0.5
+        else base + rng.uniform(-70, 70, 3).astype(np.float32)
+    )
     kind = rng.integers(6)
     if kind == 0:
         t = np.zeros((h, w), np.float32)
@@ -35,7 +39,11 @@ def _texture(rng: np.random.Generator, h: int, w: int, unit: float) -> np.ndarra
     out = base + (other - base) * t[..., None]
     gx, gy = rng.uniform(-0.35, 0.35, 2)
     light = 1 + np.linspace(-gx, gx, w, dtype=np.float32)[None] + np.linspace(-gy, gy, h, dtype=np.float32)[:, None]
-    light = light + field("soft", rng, h, w, unit) * rng.uniform(0, 0.12) + field("grain", rng, h, w, unit) * rng.uniform(0, 0.06)
+    light = (
+        light
+        + field("soft", rng, h, w, unit) * rng.uniform(0, 0.12)
+        + field("grain", rng, h, w, unit) * rng.uniform(0, 0.06)
+    )
     return out * light[..., None]
 
 
@@ -51,12 +59,22 @@ def _shape(rng: np.random.Generator, mask: np.ndarray, short: float) -> None:
         inner, wide = r * rng.uniform(0.45, 0.75), rng.uniform(0.5, 1)
         for radius, value in ((r, 255), (inner, 0)):
             axes = (int(radius * 16), int(radius * wide * 16))
-            cv2.ellipse(mask, (int(c[0] * 16), int(c[1] * 16)), axes, np.degrees(turn), 0, 360, value, -1, cv2.LINE_AA, 4)
+            cv2.ellipse(
+                mask, (int(c[0] * 16), int(c[1] * 16)), axes, np.degrees(turn), 0, 360, value, -1, cv2.LINE_AA, 4
+            )
         return
     if kind == 3:
         t = np.cumsum(rng.normal(0, 0.55, 7)) + turn
         path = c + np.cumsum(np.stack([np.cos(t), np.sin(t)], 1) * r * 0.38, 0)
-        cv2.polylines(mask, [np.rint(path * 16).astype(np.int32)], False, 255, max(3, int(r * rng.uniform(0.16, 0.4))), cv2.LINE_AA, 4)
+        cv2.polylines(
+            mask,
+            [np.rint(path * 16).astype(np.int32)],
+            False,
+            255,
+            max(3, int(r * rng.uniform(0.16, 0.4))),
+            cv2.LINE_AA,
+            4,
+        )
         return
     if kind == 0:
         points = spline(np.stack([np.cos(a), np.sin(a)], 1) * r * rng.uniform(0.6, 1.15, (n, 1)))
@@ -68,7 +86,10 @@ def _shape(rng: np.random.Generator, mask: np.ndarray, short: float) -> None:
         points = points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     else:
         e = np.linspace(0, 2 * np.pi, 2 * n, endpoint=False) + turn
-        points = np.stack([np.cos(e), np.sin(e)], 1) * (r * np.where(np.arange(2 * n) % 2, rng.uniform(0.4, 0.8), 1.0))[:, None]
+        points = (
+            np.stack([np.cos(e), np.sin(e)], 1)
+            * (r * np.where(np.arange(2 * n) % 2, rng.uniform(0.4, 0.8), 1.0))[:, None]
+        )
     cv2.fillPoly(mask, [np.rint((points + c) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
 
 
@@ -90,7 +111,10 @@ def make_abstract(seed: int, height: int = 256, width: int = 256) -> tuple[np.nd
         part = instances[y : y + h, x : x + w]
         trial = part.copy()
         trial[solid] = number
-        before, after = np.bincount(part.ravel(), minlength=number + 1), np.bincount(trial.ravel(), minlength=number + 1)
+        before, after = (
+            np.bincount(part.ravel(), minlength=number + 1),
+            np.bincount(trial.ravel(), minlength=number + 1),
+        )
         total = np.bincount(instances.ravel(), minlength=number + 1)
         least = max(12, 60 * unit**2)
         left = (total - before + after)[1:number]

@@ -26,7 +26,9 @@ def house(p: Pen, c: Color) -> None:
     if gable:
         p.poly([(-half, eave), (0, 0.1), (half, eave)], c)
         for side in (-1, 1):
-            p.poly([(0, 0.04), (0, 0.13), (side * 0.54, eave + 0.08), (side * 0.59, eave + 0.02)], tone(roof, 0.06 * side))
+            p.poly(
+                [(0, 0.04), (0, 0.13), (side * 0.54, eave + 0.08), (side * 0.59, eave + 0.02)], tone(roof, 0.06 * side)
+            )
         p.oval(0, eave - 0.1, 0.07, 0.07, CREAM)
         p.window(np.array([(np.cos(a) * 0.05, eave - 0.1 + np.sin(a) * 0.05) for a in np.linspace(0, 6, 12)]))
     else:
@@ -58,7 +60,10 @@ def lighthouse(p: Pen, c: Color) -> None:
     rng = p.rng
     top, foot, bands = 0.13, 0.2, int(rng.integers(5, 8))
     pale = (250, 246, 236) if sum(c) < 640 else (206, 62, 52)
-    half = lambda y: top + (foot - top) * (y - 0.24) / 0.76  # noqa: E731
+
+    def half(y):
+        return top + (foot - top) * (y - 0.24) / 0.76
+
     ys = np.linspace(0.24, 1, bands + 1)
     for k in range(bands):
         a, b = ys[k], ys[k + 1]
@@ -90,13 +95,19 @@ def fence(p: Pen, c: Color) -> None:
             p.rect(-1.12, y - 0.05, 1.12, y + 0.05, tone(c, -0.25))
         for x in np.linspace(-1.04, 1.04, int(rng.integers(7, 11))):
             t = 0.06 + rng.uniform(-0.03, 0.05)
-            p.poly([(x - 0.085, 1), (x - 0.085, t + 0.14), (x, t), (x + 0.085, t + 0.14), (x + 0.085, 1)], tone(c, rng.uniform(-0.12, 0.1)))
+            p.poly(
+                [(x - 0.085, 1), (x - 0.085, t + 0.14), (x, t), (x + 0.085, t + 0.14), (x + 0.085, 1)],
+                tone(c, rng.uniform(-0.12, 0.1)),
+            )
         return
     for x in np.linspace(-1, 1, int(rng.integers(3, 5))):
         p.rect(x - 0.07, 0.04, x + 0.07, 1, tone(c, -0.1))
         p.oval(x, 0.05, 0.07, 0.04, tone(c, 0.2))
     for y in (0.22, 0.5, 0.78):
-        p.poly([(-1.14, y + rng.uniform(-0.08, 0.02)), (1.14, y - 0.06), (1.14, y + 0.07), (-1.14, y + 0.1)], tone(c, rng.uniform(-0.2, 0.12)))
+        p.poly(
+            [(-1.14, y + rng.uniform(-0.08, 0.02)), (1.14, y - 0.06), (1.14, y + 0.07), (-1.14, y + 0.1)],
+            tone(c, rng.uniform(-0.2, 0.12)),
+        )
 
 
 def tent(p: Pen, c: Color) -> None:
@@ -105,7 +116,12 @@ def tent(p: Pen, c: Color) -> None:
     pattern = ["plain", "plain", "stripes", "dots"][rng.integers(4)]
     inside = (255, 206, 120) if p.lit else tone(c, -0.65)
     if rng.random() < 0.6:
-        p.poly([(-0.28, 0.06), (0.4, 0.16), (0.7, 0.95), (0.2, 1.0)], tone(c, -0.18), pattern=pattern, second=tone(c, 0.35))
+        p.poly(
+            [(-0.28, 0.06), (0.4, 0.16), (0.7, 0.95), (0.2, 1.0)],
+            tone(c, -0.18),
+            pattern=pattern,
+            second=tone(c, 0.35),
+        )
         p.poly([(-0.7, 1), (-0.28, 0.05), (0.2, 1)], c)
         door = [(-0.44, 1), (-0.28, 0.34), (-0.08, 1)]
         p.poly(door, inside)
@@ -116,7 +132,13 @@ def tent(p: Pen, c: Color) -> None:
         return
     for x in (-0.09, 0.08):
         p.line([(0, 0.16), (x, 0.01)], (120, 88, 58), 0.022)
-    p.poly([(-0.54, 1), (0, 0.12), (0.54, 1)], c, pattern="bands" if pattern == "stripes" else pattern, second=tone(c, 0.45), pitch=0.3)
+    p.poly(
+        [(-0.54, 1), (0, 0.12), (0.54, 1)],
+        c,
+        pattern="bands" if pattern == "stripes" else pattern,
+        second=tone(c, 0.45),
+        pitch=0.3,
+    )
     door = [(-0.16, 1), (0, 0.45), (0.16, 1)]
     p.poly(door, inside)
     if p.lit:
@@ -130,7 +152,12 @@ def boat(p: Pen, c: Color) -> None:
         sail = (250, 244, 228) if rng.random() < 0.65 else tone(c, 0.5)
         pattern = ["plain", "plain", "bands", "stripes"][rng.integers(4)]
         p.line([(0, 0.02), (0, 0.78)], (112, 80, 54), 0.026)
-        p.blob([(0.03, 0.06), (0.26, 0.4), (0.44, 0.7), (0.2, 0.7), (0.03, 0.7), (0.05, 0.4)], sail, pattern=pattern, second=tone(c, 0.25))
+        p.blob(
+            [(0.03, 0.06), (0.26, 0.4), (0.44, 0.7), (0.2, 0.7), (0.03, 0.7), (0.05, 0.4)],
+            sail,
+            pattern=pattern,
+            second=tone(c, 0.25),
+        )
         p.poly([(-0.03, 0.14), (-0.16, 0.45), (-0.36, 0.7), (-0.03, 0.7)], tone(sail, -0.12))
         p.poly([(0, 0), (0.13, 0.03), (0, 0.07)], c)
         deck = 0.76
@@ -144,8 +171,21 @@ def boat(p: Pen, c: Color) -> None:
         p.poly([(0.3, 0.08), (0.14, 0.13), (0.3, 0.19)], tone(c, 0.2))
         p.rect(-0.1, 0.2, -0.02, 0.36, tone(c, -0.3))
         deck = 0.72
-    p.blob([(-0.56, deck), (-0.2, deck + 0.03), (0.25, deck + 0.03), (0.62, deck - 0.05), (0.42, 1), (0, 1), (-0.4, 0.99)], c)
-    p.line([(-0.5, deck + 0.06), (0, deck + 0.085), (0.5, deck + 0.03)], (250, 246, 236) if sum(c) < 620 else DARK, 0.03)
+    p.blob(
+        [
+            (-0.56, deck),
+            (-0.2, deck + 0.03),
+            (0.25, deck + 0.03),
+            (0.62, deck - 0.05),
+            (0.42, 1),
+            (0, 1),
+            (-0.4, 0.99),
+        ],
+        c,
+    )
+    p.line(
+        [(-0.5, deck + 0.06), (0, deck + 0.085), (0.5, deck + 0.03)], (250, 246, 236) if sum(c) < 620 else DARK, 0.03
+    )
 
 
 def _wheel(p: Pen, x: float, y: float, r: float) -> None:
@@ -160,11 +200,36 @@ def car(p: Pen, c: Color) -> None:
     rng = p.rng
     kind = rng.integers(3)
     if kind == 1:  # a beetle is round all over
-        p.blob([(-0.95, 0.8), (-0.86, 0.5), (-0.5, 0.22), (0, 0.03), (0.4, 0.2), (0.6, 0.48), (0.92, 0.6), (0.94, 0.82), (0, 0.86)], c)
+        p.blob(
+            [
+                (-0.95, 0.8),
+                (-0.86, 0.5),
+                (-0.5, 0.22),
+                (0, 0.03),
+                (0.4, 0.2),
+                (0.6, 0.48),
+                (0.92, 0.6),
+                (0.94, 0.82),
+                (0, 0.86),
+            ],
+            c,
+        )
         back, front, roof = -0.44, 0.44, 0.14
     else:
         tail, r0 = ((-0.45, 0.4), -0.3) if kind == 0 else ((-0.86, 0.4), -0.66)
-        p.blob([(-0.96, 0.8), (-0.95, 0.5), (-0.7, 0.44), (0.55, 0.42), (0.9, 0.5), (0.97, 0.66), (0.94, 0.83), (0, 0.85)], c)
+        p.blob(
+            [
+                (-0.96, 0.8),
+                (-0.95, 0.5),
+                (-0.7, 0.44),
+                (0.55, 0.42),
+                (0.9, 0.5),
+                (0.97, 0.66),
+                (0.94, 0.83),
+                (0, 0.85),
+            ],
+            c,
+        )
         p.poly([tail, (r0, 0.06), (r0 + 0.06, 0.03), (0.24, 0.03), (0.32, 0.07), (0.6, 0.46), (tail[0], 0.5)], c)
         back, front, roof = r0 - 0.06, 0.47, 0.12
     glass = (156, 200, 220)
@@ -196,7 +261,13 @@ def truck(p: Pen, c: Color) -> None:
         p.rect(-0.9, 0.02, 0.3, 0.07, tone(c, -0.3))
     elif kind == 1:
         p.rect(-0.9, 0.52, 0.3, 0.8, tone(c, -0.12))
-        p.blob([(-0.92, 0.56), (-0.84, 0.12), (-0.3, 0.05), (0.22, 0.12), (0.32, 0.56)], tone(c, 0.3), pattern="stripes", second=tone(c, 0.05), pitch=0.24)
+        p.blob(
+            [(-0.92, 0.56), (-0.84, 0.12), (-0.3, 0.05), (0.22, 0.12), (0.32, 0.56)],
+            tone(c, 0.3),
+            pattern="stripes",
+            second=tone(c, 0.05),
+            pitch=0.24,
+        )
     else:
         for x, y in ((-0.7, 0.4), (-0.42, 0.4), (-0.14, 0.4), (0.12, 0.4), (-0.56, 0.2), (-0.28, 0.2), (0.0, 0.2)):
             p.oval(x, y, 0.145, 0.14, (122, 82, 50))
@@ -205,7 +276,20 @@ def truck(p: Pen, c: Color) -> None:
         p.rect(-0.9, 0.48, 0.3, 0.8, tone(c, -0.1))
         for x in (-0.6, -0.3, 0):
             p.rect(x - 0.02, 0.48, x + 0.02, 0.8, tone(c, -0.4))
-    p.blob([(0.34, 0.8), (0.34, 0.24), (0.44, 0.2), (0.66, 0.2), (0.76, 0.3), (0.84, 0.5), (0.9, 0.6), (0.9, 0.82), (0.6, 0.84)], c)
+    p.blob(
+        [
+            (0.34, 0.8),
+            (0.34, 0.24),
+            (0.44, 0.2),
+            (0.66, 0.2),
+            (0.76, 0.3),
+            (0.84, 0.5),
+            (0.9, 0.6),
+            (0.9, 0.82),
+            (0.6, 0.84),
+        ],
+        c,
+    )
     p.window([(0.5, 0.28), (0.66, 0.28), (0.77, 0.49), (0.5, 0.49)], (160, 204, 222))
     p.line([(0.48, 0.28), (0.48, 0.78)], tone(c, -0.35), 0.018)
     p.line([(0.52, 0.58), (0.6, 0.58)], tone(c, 0.5), 0.026)

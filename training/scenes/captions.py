@@ -33,12 +33,20 @@ def _join(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-def captions(objects: Sequence[SceneObject], classes: np.ndarray, time: str, rng: np.random.Generator) -> tuple[str, ...]:
+def captions(
+    objects: Sequence[SceneObject], classes: np.ndarray, time: str, rng: np.random.Generator
+) -> tuple[str, ...]:
     """Two to four different captions for the whole picture."""
     share = np.bincount(classes.ravel(), minlength=len(NOUNS))[:8] / classes.size
     stuff = {NOUNS[k] for k in range(8) if share[k] > 0.02}
     ground = max(("grass", "sand", "snow", "road", "sea"), key=lambda n: share[NOUNS.index(n)])
-    place = {"grass": "on the grass", "sand": "on the sand", "snow": "in the snow", "road": "by the road", "sea": "at sea"}[ground]
+    place = {
+        "grass": "on the grass",
+        "sand": "on the sand",
+        "snow": "in the snow",
+        "road": "by the road",
+        "sea": "at sea",
+    }[ground]
     if "sea" in stuff and ground != "sea":
         place += " by the sea"
     elif "mountain" in stuff:
@@ -52,7 +60,11 @@ def captions(objects: Sequence[SceneObject], classes: np.ndarray, time: str, rng
     counts = Counter((o.noun, o.color) for o in objects)
     ranked = [key for key, _ in groups.most_common()]
     names = [phrase(noun, color, counts[noun, color]) for noun, color in ranked]
-    scenery = [{"cloud": "clouds", "mountain": "mountains", "road": "a road", "sea": "the sea"}.get(n, n) for n in NOUNS[1:8] if n in stuff]
+    scenery = [
+        {"cloud": "clouds", "mountain": "mountains", "road": "a road", "sea": "the sea"}.get(n, n)
+        for n in NOUNS[1:8]
+        if n in stuff
+    ]
     views = [f"{_join(scenery or ['the sky'])} {hour}"]
     if names:
         some = [names[k] for k in sorted(rng.permutation(len(names))[:3])]

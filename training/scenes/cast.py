@@ -90,12 +90,12 @@ def _overlap(a, b) -> float:
 def plan(stage: Stage) -> list[Part]:
     """Casts 3 to 9 things (more on long pictures), far ones first."""
     rng = stream(stage.seed, 8)
-    present = set(np.unique(stage.classes).tolist())
+    present = set(np.flatnonzero(np.bincount(stage.classes.ravel()) > 0.01 * stage.classes.size).tolist())
     places = {n for n in ("sky", "sea", "road", *LAND) if INDEX[n] in present}
     nouns = [n for n, kind in KINDS.items() if places & set(kind.where)]
     weight = np.array([WORTH.get(n, 1.0) for n in nouns])
     long = max(stage.h, stage.w) / min(stage.h, stage.w)
-    count = int(round(rng.integers(3, 10) * min(2.5, long**0.6)))
+    count = round(rng.integers(3, 10) * min(2.5, long**0.6))
     cast: list[Part] = []
     chosen = rng.choice(len(nouns), size=min(count, len(nouns)), replace=False, p=weight / weight.sum())
     names = [nouns[k] for k in chosen]
@@ -127,14 +127,21 @@ def _place(stage: Stage, rng: np.random.Generator, noun: str, salt: int, cast: l
                 stage.classes[min(stage.h - 1, int(y)), min(stage.w - 1, int(x))]]  # fmt: skip
             if where not in kind.where:
                 continue
-            if "road" in kind.where and where != "road" and INDEX["road"] in stage.classes[int(hz) :: 16] and rng.random() < 0.6:
+            if (
+                "road" in kind.where
+                and where != "road"
+                and INDEX["road"] in stage.classes[int(hz) :: 16]
+                and rng.random() < 0.6
+            ):
                 continue
             size = kind.height * (0.42 + 0.72 * near) * rng.uniform(0.85, 1.15) * short * (1.45 if grand else 1)
         size = max(size, 0.105 * short, 0.125 * short / max(1.0, kind.aspect))
         part = Part(noun, color, float(x), float(y), float(min(size, 0.86 * short)), flip, lean, where, salt)
         clash = max((_overlap(part.box, other.box) for other in cast), default=0.0)
         x0, y0, x1, y1 = part.box
-        out = 1 - max(0.0, min(x1, stage.w) - max(x0, 0)) * max(0.0, min(y1, stage.h) - max(y0, 0)) / ((x1 - x0) * (y1 - y0))
+        out = 1 - max(0.0, min(x1, stage.w) - max(x0, 0)) * max(0.0, min(y1, stage.h) - max(y0, 0)) / (
+            (x1 - x0) * (y1 - y0)
+        )
         clash += out * 0.9
         if clash < score:
             best, score = part, clash
@@ -154,4 +161,4 @@ def draw(part: Part, stage: Stage, color, volume: float, brush: float) -> tuple[
         kind.draw(pen, color)
     side = stage.side
     sheet = pen.finish(stage.tint, side, volume, brush, stage.unit)
-    return sheet, int(round(part.x - pen.foot[0])), int(round(part.y - pen.foot[1]))
+    return sheet, round(part.x - pen.foot[0]), round(part.y - pen.foot[1])

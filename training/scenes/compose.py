@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from . import cast
 from .captions import captions
 from .noise import stream
 from .pen import pigment
-from .records import INDEX, NOUNS, STYLES, TIMES, Scene, SceneObject
+from .records import INDEX, STYLES, TIMES, Scene, SceneObject
 from .stage import SHADOW, Stage
 from .styles import VOLUME, finish
 
@@ -40,7 +40,10 @@ def _cast_shadow(stage: Stage, part: cast.Part, sheet: np.ndarray, x: int, y: in
     out_h = int(h * squash) + 12
     # the light stands behind the picture and to one side, so shadows fall towards us
     m = np.array([[1, -shear, grow + shear * foot], [0, -squash, 4 + squash * foot]], np.float32)
-    soft = max(1, int((0.8 if stage.time != "overcast" else 2) * stage.unit * (1 + part.size / (90 * stage.unit)))) * 2 + 1
+    soft = (
+        max(1, int((0.8 if stage.time != "overcast" else 2) * stage.unit * (1 + part.size / (90 * stage.unit)))) * 2
+        + 1
+    )
     alpha = cv2.warpAffine(sheet[..., 3] if not water else sheet, m, (w + 2 * grow, out_h))
     if water:
         meet = _window(stage, x - grow, int(part.y) - 5, out_h, w + 2 * grow)
@@ -59,8 +62,10 @@ def _cast_shadow(stage: Stage, part: cast.Part, sheet: np.ndarray, x: int, y: in
     if part.noun in ("tree", "palm", "umbrella", "flower", "cactus"):
         half *= 0.4
     touch = np.zeros_like(alpha)
-    centre = (int((grow + foot * 0 + part.x - x) * 16), int(4.5 * 16))
-    cv2.ellipse(touch, centre, (int(half * 16), int(max(1.5, part.size * 0.05) * 16)), 0, 0, 360, 190, -1, cv2.LINE_AA, 4)
+    centre = (int((grow + part.x - x) * 16), int(4.5 * 16))
+    cv2.ellipse(
+        touch, centre, (int(half * 16), int(max(1.5, part.size * 0.05) * 16)), 0, 0, 360, 190, -1, cv2.LINE_AA, 4
+    )
     alpha = np.maximum(alpha, cv2.blur(touch, (soft + 2, soft)))
     meet = _window(stage, x - grow, int(part.y) - 5, out_h, w + 2 * grow)
     if meet is None:
@@ -77,7 +82,7 @@ def make_scene(
     seed: int,
     height: int = 256,
     width: int = 256,
-    omit: Set[int] = frozenset(),
+    omit: AbstractSet[int] = frozenset(),
     time: str | None = None,
     style: str | None = None,
 ) -> Scene:
@@ -102,13 +107,10 @@ def make_scene(
             drawn.append((part, sheet, x, y, *meet))
     drawn = _visible(stage, drawn)
     instances = np.zeros((height, width), np.uint16)
-    base = stage.classes.copy()  # shadows fall on the ground, whatever stands in front of it by now
     for number, (part, sheet, x, y, to, of) in enumerate(drawn, 1):
         if number in omit:
             continue
-        labels, stage.classes = stage.classes, base
         _cast_shadow(stage, part, sheet, x, y)
-        stage.classes = labels
         laid = sheet[of]
         under = stage.image[to]
         under *= 1 - laid[..., 3:].astype(np.float32) * (1 / 255)
@@ -124,7 +126,11 @@ def make_scene(
             continue
         x0, y0 = to[1].start, to[0].start
         box = (int(x0 + cols[0]), int(y0 + rows[0]), int(x0 + cols[-1] + 1), int(y0 + rows[-1] + 1))
-        known = None if part.noun in ("palm", "bush", "cactus") or (part.noun, part.color) == ("tree", "green") else part.color
+        known = (
+            None
+            if part.noun in ("palm", "bush", "cactus") or (part.noun, part.color) == ("tree", "green")
+            else part.color
+        )
         objects.append(SceneObject(number, part.noun, known, box, int(mine.sum())))
     image = finish(stage, instances, style, stream(seed, 64))
     texts = captions(objects, stage.classes, time, stream(seed, 128))
@@ -143,5 +149,3 @@ def _visible(stage: Stage, drawn: list) -> list:
         # a sliver of something large says nothing about what it is
         if area >= max(least, 0.12 * np.count_nonzero(item[1][..., 3] >= 128))
     ]  # fmt: skip
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ _MIX = {  # kind: (blur x, blur y, weight) of each octave
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tile(kind: str) -> np.ndarray:
     """A wrapping field of mean 0 and deviation 1, twice as wide and high as TILE so that most crops are views."""
     rng = np.random.default_rng(sorted(_MIX).index(kind) + 7)
@@ -52,13 +52,15 @@ def field(kind: str, rng: np.random.Generator, h: int, w: int, unit: float = 1.0
     added where growth alone would look out of focus.
     """
     tile = _tile(kind)
+    if abs(unit - 1) < 0.02:  # not worth a resize
+        unit = 1.0
     y, x = int(rng.integers(TILE)), int(rng.integers(TILE))
     ch, cw = int(np.ceil(h / unit)) + 1, int(np.ceil(w / unit)) + 1
     if ch > TILE or cw > TILE:
         crop = tile.take(range(y, y + ch), axis=0, mode="wrap").take(range(x, x + cw), axis=1, mode="wrap")
     else:
         crop = tile[y : y + ch, x : x + cw]
-    if abs(unit - 1) < 0.02:
+    if unit == 1:
         return crop[:h, :w]
     if unit < 1:  # a small painting shows the same strokes, only smaller
         return cv2.resize(crop, (w, h), interpolation=cv2.INTER_AREA)

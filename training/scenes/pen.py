@@ -15,7 +15,9 @@ from .records import PIGMENTS
 _T = np.linspace(0, 2 * np.pi, 25)[:-1]
 _CIRCLE = np.stack([np.cos(_T), np.sin(_T)], 1)
 _K = np.linspace(0, 1, 7)[:-1, None]
-_SPLINE = np.concatenate([-_K + 2 * _K**2 - _K**3, 2 - 5 * _K**2 + 3 * _K**3, _K + 4 * _K**2 - 3 * _K**3, _K**3 - _K**2], 1) / 2
+_SPLINE = (
+    np.hstack([-_K + 2 * _K**2 - _K**3, 2 - 5 * _K**2 + 3 * _K**3, _K + 4 * _K**2 - 3 * _K**3, _K**3 - _K**2]) / 2
+)
 Color = tuple[float, float, float]
 
 
@@ -51,15 +53,13 @@ class Pen:
         self.h, self.w = int(size) + 2 * pad, int(size * (aspect + abs(lean))) + 2 * pad
         self.px = np.zeros((self.h, self.w, 4), np.uint8)
         self.foot = (self.w / 2 - lean * size / 2, pad + size)  # where x=0, y=1 lies on the sheet
-        self._sx, self._lean = (-size if flip else size), lean * size
+        self._turn = np.array([[-size if flip else size, 0], [-lean * size, size]]) * 16
+        self._shift = np.array([self.foot[0] + lean * size, pad]) * 16
         self._glow: list[tuple[np.ndarray, Color]] = []
 
     def at(self, points) -> np.ndarray:
         """The thing's measure to sixteenths of a pixel on the sheet, int32 [n, 2]."""
-        p = np.asarray(points, float).reshape(-1, 2)
-        x = self.foot[0] + p[:, 0] * self._sx + (1 - p[:, 1]) * self._lean
-        y = self.foot[1] - (1 - p[:, 1]) * self.size
-        return np.rint(np.stack([x, y], 1) * 16).astype(np.int32)
+        return np.rint(np.asarray(points, float).reshape(-1, 2) @ self._turn + self._shift).astype(np.int32)
 
     def poly(self, points, color: Color, pattern: str | None = None, second: Color | None = None, pitch=0.2) -> None:
         """A filled polygon, plain or patterned with a second colour."""
@@ -113,7 +113,7 @@ class Pen:
 
     def line(self, points, color: Color, width: float = 0.02) -> None:
         """An open line with a width in the thing's measure."""
-        thick = max(1, int(round(width * self.size)))
+        thick = max(1, round(width * self.size))
         cv2.polylines(self.px, [self.at(points)], False, (*color, 255), thick, cv2.LINE_AA, 4)
 
     def limb(self, a, b, wa: float, wb: float, color: Color) -> None:
@@ -151,10 +151,11 @@ class Pen:
     def finish(self, tint: np.ndarray, side: float, volume: float, brush: float, unit: float) -> np.ndarray:
         """Light, brush strokes and the colour of the hour; returns the sheet, premultiplied uint8 RGBA [h, w, 4]."""
         alpha = self.px[..., 3]
-        k = max(3, int(self.size * 0.16)) | 1
-        soft = cv2.blur(alpha, (k, k), borderType=cv2.BORDER_CONSTANT).astype(np.float32)
+        k = max(3, int(self.size * 0.11)) | 1
+        soft = cv2.blur(alpha, (k, k), borderType=cv2.BORDER_CONSTANT)
+        soft = cv2.blur(soft, (k, k), borderType=cv2.BORDER_CONSTANT).astype(np.float32)  # once alone looks boxy
         shade = cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=side) + cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.8)
-        shade *= volume * k / (255 * 8)
+        shade *= volume * k * 1.4 / (255 * 8)
         np.clip(shade, -0.42, 0.34, out=shade)
         if brush:
             shade += brush * field("dab", self.rng, self.h, self.w, max(unit, 0.5))

@@ -83,8 +83,12 @@ class Stage:
         if self.time == "night":
             count = int(rng.integers(40, 90) * max(1, self.w / self.h))
             for x, y, b in rng.uniform(0, 1, (count, 3)).tolist():
-                r = int((0.5 + b * b * 0.9) * 16 * max(0.7, self.unit * 0.8))
-                cv2.circle(self.image, (int(x * self.w * 16), int(y * hz * 14)), r, (240, 236, 214), -1, cv2.LINE_AA, 4)
+                r = int((0.28 + b**4 * 0.75) * 16 * max(0.8, self.unit))
+                if r < 6:
+                    continue
+                cv2.circle(
+                    self.image, (int(x * self.w * 16), int(y * hz * 14)), r, (240, 236, 214), -1, cv2.LINE_AA, 4
+                )
         if self.time != "overcast":
             low = 0.82 if self.time == "sunset" else rng.uniform(0.2, 0.55)
             self._disc(self.sun_x * self.w, low * self.horizon * self.h, rng)
@@ -94,7 +98,12 @@ class Stage:
         r = rng.uniform(0.035, 0.062) * 256 * self.unit
         color = {"day": (255, 246, 196), "sunset": (255, 226, 150), "night": (246, 240, 214)}[self.time]
         reach = int(r * 5)
-        x0, x1, y0, y1 = max(0, int(x) - reach), min(self.w, int(x) + reach), max(0, int(y) - reach), min(self.h, int(y) + reach)
+        x0, x1, y0, y1 = (
+            max(0, int(x) - reach),
+            min(self.w, int(x) + reach),
+            max(0, int(y) - reach),
+            min(self.h, int(y) + reach),
+        )
         if x1 <= x0 or y1 <= y0:
             return
         d = np.hypot(self.xs[None, x0:x1] - x, np.arange(y0, y1, dtype=np.float32)[:, None] - y)
@@ -116,7 +125,18 @@ class Stage:
             r = s * (0.10 + 0.14 * (1 - t * t) * rng.uniform(0.6, 1.15))
             px, py = w / 2 + t * s * 0.54, foot - r * rng.uniform(0.55, 1.1)
             cv2.circle(mask, (int(px * 16), int(py * 16)), int(r * 16), 255, -1, cv2.LINE_AA, 4)
-        cv2.ellipse(mask, (int(w * 8), int(foot * 16)), (int(s * 0.6 * 16), int(s * 0.075 * 16)), 0, 0, 360, 255, -1, cv2.LINE_AA, 4)
+        cv2.ellipse(
+            mask,
+            (int(w * 8), int(foot * 16)),
+            (int(s * 0.6 * 16), int(s * 0.075 * 16)),
+            0,
+            0,
+            360,
+            255,
+            -1,
+            cv2.LINE_AA,
+            4,
+        )
         k = max(1, int(1.6 * self.unit)) * 2 + 1
         cover = cv2.blur(mask, (k, k)).astype(np.float32) / 255
         light, dark = {
@@ -173,13 +193,15 @@ class Stage:
             grain = field("dab", rng, rows, self.w, self.unit)
             patch = field("patch", rng, rows, self.w, self.unit)
             # facets: the lit side of a peak wavers as it comes down, so ridges look hewn and not folded
-            tone_ = 1 + 0.13 * self.side * (shade[None] + patch * 0.28) + grain * 0.04 * self.loud
+            slide = (self.xs[None] + depth * 0.42 * self.side + patch * 5 * self.unit).astype(np.int32)
+            face = shade[np.clip(slide, 0, self.w - 1)]
+            tone_ = 1 + 0.13 * self.side * (face + patch * 0.22) + grain * 0.04 * self.loud
             paint = color * tone_[..., None] * self.tint
             if alpine and (peak.max() > 0.2 * hz) and (rng.random() < 0.65 or self.grounds[-1] == "snow"):
-                line = peak[None] * (0.34 + 0.11 * patch + 0.05 * np.sin(xs / (5 * self.unit))[None])
+                line = peak[None] * (0.27 + 0.1 * patch + 0.05 * np.sin(xs / (5 * self.unit))[None])
                 fall = (hz - peak)[None] + line - yy
                 white = np.clip(fall / max(1.0, 1.2 * self.unit) + 0.5, 0, 1) * 0.94
-                snow = np.array((246, 248, 252), np.float32) * (1 + 0.1 * self.side * shade[None])[..., None] * self.tint
+                snow = np.array((246, 248, 252), np.float32) * (1 + 0.1 * self.side * face)[..., None] * self.tint
                 paint += (np.minimum(snow, 255) - paint) * white[..., None]
             t = np.clip((yy - hz + rise * 0.7) / (rise * 0.9), 0, 1)[..., None] * (0.5 if far else 0.32)
             paint += (self.haze - paint) * t
@@ -190,7 +212,9 @@ class Stage:
         x = self.xs / self.w
         out = np.full(self.w, y, np.float32)
         for waves in (0.5, 1.1, 2.3):
-            out += swing / (1 + waves) * np.sin(2 * np.pi * (waves * x * rng.uniform(0.7, 1.3) + rng.random())) * self.h
+            out += (
+                swing / (1 + waves) * np.sin(2 * np.pi * (waves * x * rng.uniform(0.7, 1.3) + rng.random())) * self.h
+            )
         return out.astype(np.float32)
 
     def _lands(self, rng: np.random.Generator) -> None:
@@ -247,7 +271,12 @@ class Stage:
     def _strokes(self, rng: np.random.Generator, paint: np.ndarray, noun: str, y0: int) -> None:
         """Blades, wave crests, pebbles or sparkles, few and small far away, many and large near; drawn in `paint`."""
         rows, u = paint.shape[0], self.unit
-        n = int({"grass": 170, "sea": 80, "sand": 60, "snow": 30}[noun] * self.w / min(self.w, self.h) * (0.5 + self.loud / 2))
+        n = int(
+            {"grass": 170, "sea": 80, "sand": 60, "snow": 30}[noun]
+            * self.w
+            / min(self.w, self.h)
+            * (0.5 + self.loud / 2)
+        )
         t = rng.uniform(0.02, 1, n) ** 0.8
         x, y = rng.uniform(0, self.w, n), t * rows
         size = (0.25 + t) * u
@@ -267,7 +296,11 @@ class Stage:
         else:
             a = np.stack([x, y], 1)
             b = a + np.stack([rng.uniform(1, 4, n) * size, rng.normal(0, 0.3, n)], 1)
-            shades = [(250, 236, 200), (184, 144, 96), (206, 170, 118)] if noun == "sand" else [(255, 255, 255), (206, 222, 242), (255, 255, 255)]
+            shades = (
+                [(250, 236, 200), (184, 144, 96), (206, 170, 118)]
+                if noun == "sand"
+                else [(255, 255, 255), (206, 222, 242), (255, 255, 255)]
+            )
         lines = np.rint(np.stack([a, b], 1) * 16).astype(np.int32)
         for k, shade in enumerate(shades):
             color = np.minimum(np.array(shade) * tint, 255)
@@ -275,9 +308,13 @@ class Stage:
                 color = np.array((255, 214, 150) if self.time == "sunset" else (190, 200, 222))
             for lo, hi in ((0, 0.5), (0.5, 1)):
                 sel = (np.arange(n) % 3 == k) & (t >= lo) & (t < hi)
-                cv2.polylines(paint, list(lines[sel]), False, color.tolist(), max(1, round(u * (0.7 + lo))), cv2.LINE_AA, 4)
+                cv2.polylines(
+                    paint, list(lines[sel]), False, color.tolist(), max(1, round(u * (0.5 + lo * 0.6))), cv2.LINE_AA, 4
+                )
         if noun == "grass" and rng.random() < 0.6:  # a sprinkle of tiny blossoms
-            color = np.minimum(np.array([(250, 244, 230), (250, 214, 90), (236, 150, 190)][rng.integers(3)]) * tint, 255)
+            color = np.minimum(
+                np.array([(250, 244, 230), (250, 214, 90), (236, 150, 190)][rng.integers(3)]) * tint, 255
+            )
             for px, py, s in zip(x[:36], y[:36], size[:36]):
                 cv2.circle(paint, (int(px * 16), int(py * 16)), int(1.3 * s * 16), color.tolist(), -1, cv2.LINE_AA, 4)
 
@@ -308,7 +345,11 @@ class Stage:
         color = np.array((188, 152, 112) if earthen else EARTH["road"][1], np.float32)
         if self.grounds[-1] == "snow":
             color = color * 0.9 + 18
-        lift = 1 + field("patch", rng, rows, self.w, u) * 0.045 * self.loud + field("grain", rng, rows, self.w, u) * 0.035 * self.loud
+        lift = (
+            1
+            + field("patch", rng, rows, self.w, u) * 0.045 * self.loud
+            + field("grain", rng, rows, self.w, u) * 0.035 * self.loud
+        )
         paint = color * lift[..., None]
         kerb = np.clip((np.abs(off) - 0.86) * sharp + 0.5, 0, 1)[..., None]
         paint += (np.array(tone(tuple(color), -0.22 if earthen else 0.28), np.float32) - paint) * kerb * 0.8
@@ -334,7 +375,7 @@ class Stage:
         r = np.hypot(xx, yy) * (1 + 0.08 * np.sin(np.arctan2(yy, xx) * 3 + rng.uniform(0, 6)))
         waves = field("waves", rng, y1 - y0, self.w, self.unit)
         deep = np.array(EARTH["sea"][1], np.float32)
-        paint = (deep + (np.array(EARTH["sea"][0], np.float32) - deep) * np.clip(0.35 - yy * 0.4, 0, 1)[..., None])
+        paint = deep + (np.array(EARTH["sea"][0], np.float32) - deep) * np.clip(0.35 - yy * 0.4, 0, 1)[..., None]
         paint = paint * (1 + waves * 0.08 * self.loud)[..., None] * self.tint
         rim = np.clip(1 - np.abs(r - 1) * ry / (2.4 * self.unit), 0, 1)[..., None]
         part = self.image[y0:y1]

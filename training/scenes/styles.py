@@ -20,8 +20,8 @@ def finish(stage: Stage, instances: np.ndarray, style: str, rng: np.random.Gener
     elif style == "pastel":
         image *= 0.84
         image += np.array((250, 240, 228), np.float32) * (0.16 if stage.time != "night" else 0.09)
-        chalk = field("grain", rng, h, w, max(u, 0.8) * 1.3) + field("brush", rng, h, w, u) * 0.4
-        image += (np.clip(chalk - 0.35, 0, 1.4) * 13 - np.clip(-chalk - 0.6, 0, 1.2) * 7)[..., None]
+        chalk = field("grain", rng, h, w, u * 0.9) * 0.8 + field("brush", rng, h, w, u) * 0.4
+        image += (np.clip(chalk - 0.3, 0, 1.4) * 9 - np.clip(-chalk - 0.6, 0, 1.2) * 6)[..., None]
     elif style == "ink":
         _ink(stage, instances, rng)
     np.clip(image, 0, 255, out=image)
@@ -35,7 +35,7 @@ def _ink(stage: Stage, instances: np.ndarray, rng: np.random.Generator) -> None:
     image += np.array((252, 244, 222), np.float32) * (0.1 if stage.time != "night" else 0.05)
     key = (instances.astype(np.int32) * 32 + stage.classes).astype(np.float32)
     key = (key * 37 % 251).astype(np.uint8)
-    k = max(2, int(round(2 * u)))
+    k = max(2, round(2 * u))
     edge = cv2.morphologyEx(key, cv2.MORPH_GRADIENT, np.ones((k, k), np.uint8)) > 0
     line = cv2.blur(edge.astype(np.float32), (k, k))
     gap = field("patch", rng, h, w, u)
