@@ -125,10 +125,12 @@ class FeatureMap:
         features: float32 [D, h, w], unit norm at every position.
         box: the pixels of the frame these features cover, `x0, y0, x1, y1`; it may reach outside the frame where the
             window was padded, and what lies outside is cut off after upsampling.
+        frame: height and width of the frame the box refers to where it is not `Encoded.frame` (another scale).
     """
 
     features: np.ndarray
     box: Box
+    frame: tuple[int, int] | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "features", _frozen(self.features, np.float32, "FeatureMap.features", None, None, None))
@@ -159,7 +161,8 @@ class Encoded:
     Attributes:
         maps: one map per window for methods that segment each window (cosines are averaged where windows overlap), or
             a single map over the whole frame for methods that splice features first.
-        frame: height and width of the resized photo the maps' boxes refer to.
+        frame: height and width of what the maps' boxes refer to: the resized photo, or for a single spliced map the
+            map's own grid.
         photo_hash: the photo it belongs to.
         preset, method: what made it.
         seconds: seconds per image encoder.

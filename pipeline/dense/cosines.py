@@ -1,0 +1,67 @@
+"""From dense features and words to cosines at the photo's size, by bilinear upsampling alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..records import Encoded, FeatureMap
+
+
+def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear with align_corners False and no antialias: [C, h, w] -> [C, H, W]; the same size is left untouched."""
+    if maps.shape[-2:] == tuple(size):
+        return maps
+    return F.interpolate(maps[None], size=tuple(size), mode="bilinear", align_corners=False)[0]
+
+
+def patch_cosines(features: Tensor, text: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Cosines of patch features [h * w, D], of any length, with unit text rows [Q, D]: [Q, h, w]."""
+    return (F.normalize(features, dim=-1) @ text.T).T.unflatten(-1, tuple(grid))
+
+
+def cosine_maps(encoded: Encoded, text: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Cosine of every word with every pixel.
+
+    Each map's cosines go bilinearly to the pixels of its box, what lies outside the frame is cut off, overlapping maps
+    are summed and divided by their count, and the frame goes bilinearly to `size`. Maps of several frames (scales) are
+    averaged at `size`. Cosines are averaged, not probabilities.
+
+    Args:
+        encoded: dense features; together the boxes of a frame must cover it.
+        text: float32 [Q, D] of unit rows.
+        size: height and width wanted, usually the photo's.
+
+    Returns:
+        float32 [Q, H, W] in -1..1. Holds at most three such arrays at a time, in the frame's or the wanted size.
+
+    Raises:
+        ValueError: the maps leave part of their frame uncovered, or the words were embedded by another CLIP.
+    """
+    words = torch.from_numpy(np.ascontiguousarray(text, dtype=np.float32))
+    if encoded.maps and words.shape[1] != encoded.maps[0].features.shape[0]:
+        raise ValueError(f"features of {encoded.maps[0].features.shape[0]} channels, words of {words.shape[1]}")
+    frames: dict[tuple[int, int], list[FeatureMap]] = {}
+    for one in encoded.maps:
+        frames.setdefault(tuple(one.frame or encoded.frame), []).append(one)
+    total = sum(resize_bilinear(_frame_cosines(maps, words, frame), size) for frame, maps in frames.items())
+    return (total / len(frames) if len(frames) > 1 else total).numpy()
+
+
+def _frame_cosines(maps: list[FeatureMap], words: Tensor, frame: tuple[int, int]) -> Tensor:
+    """Cosines [Q, *frame] averaged over the maps that cover each pixel."""
+    total = torch.zeros(len(words), *frame)
+    count = torch.zeros(frame)
+    for one in maps:
+        features = torch.tensor(one.features)
+        cosines = (words @ features.flatten(1)).unflatten(-1, features.shape[1:])
+        x0, y0, x1, y1 = one.box
+        pixels = resize_bilinear(cosines, (y1 - y0, x1 - x0))
+        rows, cols = slice(max(y0, 0), min(y1, frame[0])), slice(max(x0, 0), min(x1, frame[1]))
+        total[:, rows, cols] += pixels[:, rows.start - y0 : rows.stop - y0, cols.start - x0 : cols.stop - x0]
+        count[rows, cols] += 1
+    if not count.all():
+        raise ValueError("the feature maps leave part of the frame uncovered")
+    return total.div_(count)
