@@ -9,5 +9,15 @@ from .compose import make_scene
 from .records import COLORS, INDEX, NOUNS, PIGMENTS, STUFF, STYLES, TIMES, Scene, SceneObject
 
 __all__ = [
-    "COLORS", "INDEX", "NOUNS", "PIGMENTS", "STUFF", "STYLES", "TIMES", "Scene", "SceneObject", "make_abstract", "make_scene",
-]  # fmt: skip
+    "COLORS",
+    "INDEX",
+    "NOUNS",
+    "PIGMENTS",
+    "STUFF",
+    "STYLES",
+    "TIMES",
+    "Scene",
+    "SceneObject",
+    "make_abstract",
+    "make_scene",
+]

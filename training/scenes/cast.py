@@ -30,29 +30,45 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "tree": Kind(plants.tree, 0.78, 0.60, ("green",) * 5 + ("orange", "yellow", "red", "pink"), ("grass", "grass", "snow"), 0.04),
+    "tree": Kind(
+        plants.tree, 0.78, 0.60, ("green",) * 5 + ("orange", "yellow", "red", "pink"), ("grass", "grass", "snow"), 0.04
+    ),
     "palm": Kind(plants.palm, 0.98, 0.56, ("green",), ("sand", "grass"), 0.0),
     "bush": Kind(plants.bush, 1.5, 0.23, ("green",), ("grass", "sand", "snow"), 0.0),
-    "flower": Kind(plants.flower, 0.66, 0.34, ("red", "orange", "yellow", "purple", "pink", "white", "blue"), ("grass", "grass", "sand")),
+    "flower": Kind(
+        plants.flower,
+        0.66,
+        0.34,
+        ("red", "orange", "yellow", "purple", "pink", "white", "blue"),
+        ("grass", "grass", "sand"),
+    ),
     "cactus": Kind(plants.cactus, 0.72, 0.42, ("green",), ("sand", "sand", "grass")),
-    "mushroom": Kind(plants.mushroom, 1.1, 0.26, ("red", "orange", "brown", "white", "purple"), ("grass", "grass", "snow")),
+    "mushroom": Kind(
+        plants.mushroom, 1.1, 0.26, ("red", "orange", "brown", "white", "purple"), ("grass", "grass", "snow")
+    ),
     "rock": Kind(plants.rock, 1.42, 0.23, ("grey", "brown"), LAND),
     "house": Kind(buildings.house, 1.22, 0.56, MANY + ("grey",), LAND),
-    "lighthouse": Kind(buildings.lighthouse, 0.44, 0.66, ("red", "red", "blue", "black", "green", "orange", "white"), LAND),
+    "lighthouse": Kind(
+        buildings.lighthouse, 0.44, 0.66, ("red", "red", "blue", "black", "green", "orange", "white"), LAND
+    ),
     "fence": Kind(buildings.fence, 2.34, 0.2, ("white", "brown", "brown"), LAND),
     "tent": Kind(buildings.tent, 1.44, 0.36, MANY, LAND),
     "boat": Kind(buildings.boat, 1.28, 0.38, MANY + ("black",), ("sea",), 0.06),
     "car": Kind(buildings.car, 2.0, 0.23, COLORS, LAND + ("road",)),
     "truck": Kind(buildings.truck, 1.9, 0.3, COLORS, LAND + ("road",)),
     "balloon": Kind(animals.balloon, 0.78, 0.36, MANY, ("sky",), 0.05),
-    "dog": Kind(animals.dog, 1.72, 0.3, ("brown", "brown", "black", "white", "grey", "orange", "yellow"), LAND + ("road",)),
+    "dog": Kind(
+        animals.dog, 1.72, 0.3, ("brown", "brown", "black", "white", "grey", "orange", "yellow"), LAND + ("road",)
+    ),
     "cat": Kind(animals.cat, 1.36, 0.3, ("orange", "grey", "black", "white", "brown"), LAND + ("road",)),
-    "sheep": Kind(animals.sheep, 1.52, 0.3, ("white", "white", "white", "brown", "black"), ("grass", "grass", "snow", "sand")),
+    "sheep": Kind(
+        animals.sheep, 1.52, 0.3, ("white", "white", "white", "brown", "black"), ("grass", "grass", "snow", "sand")
+    ),
     "bird": Kind(animals.bird, 1.62, 0.2, COLORS, ("sky", "grass", "sand", "snow")),
     "ball": Kind(animals.ball, 1.02, 0.2, MANY, LAND + ("road",)),
     "kite": Kind(animals.kite, 0.62, 0.36, MANY, ("sky",), 0.22),
     "umbrella": Kind(animals.umbrella, 1.14, 0.42, MANY, ("sand", "sand", "grass", "snow"), 0.14),
-}  # fmt: skip
+}
 WORTH = {  # how eagerly each is cast, set so that every noun turns up often enough
     "boat": 2.4, "palm": 1.5, "cactus": 1.5, "car": 1.2, "truck": 1.2, "umbrella": 1.2, "tree": 1.2, "mushroom": 1.1,
 }  # fmt: skip

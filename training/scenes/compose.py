@@ -37,16 +37,17 @@ def _cast_shadow(stage: Stage, part: cast.Part, sheet: np.ndarray, x: int, y: in
     shear = 0.0 if water else stage.side * {"sunset": 0.7, "day": 0.42, "night": 0.4, "overcast": 0.1}[stage.time]
     squash = 0.55 if water else long
     grow = int(abs(shear) * h) + 6
-    out_h = int(h * squash) + 12
+    above = 4 + int(0.07 * part.size)  # the dark where a thing touches the ground reaches a little behind it
+    out_h = int(h * squash) + 8 + 2 * above
     # the light stands behind the picture and to one side, so shadows fall towards us
-    m = np.array([[1, -shear, grow + shear * foot], [0, -squash, 4 + squash * foot]], np.float32)
+    m = np.array([[1, -shear, grow + shear * foot], [0, -squash, above + squash * foot]], np.float32)
     soft = (
         max(1, int((0.8 if stage.time != "overcast" else 2) * stage.unit * (1 + part.size / (90 * stage.unit)))) * 2
         + 1
     )
     alpha = cv2.warpAffine(sheet[..., 3] if not water else sheet, m, (w + 2 * grow, out_h))
     if water:
-        meet = _window(stage, x - grow, int(part.y) - 5, out_h, w + 2 * grow)
+        meet = _window(stage, x - grow, int(part.y) - above, out_h, w + 2 * grow)
         if meet is None:
             return
         to, of = meet
@@ -62,12 +63,12 @@ def _cast_shadow(stage: Stage, part: cast.Part, sheet: np.ndarray, x: int, y: in
     if part.noun in ("tree", "palm", "umbrella", "flower", "cactus"):
         half *= 0.4
     touch = np.zeros_like(alpha)
-    centre = (int((grow + part.x - x) * 16), int(4.5 * 16))
+    centre = (int((grow + part.x - x) * 16), above * 16)
     cv2.ellipse(
         touch, centre, (int(half * 16), int(max(1.5, part.size * 0.05) * 16)), 0, 0, 360, 190, -1, cv2.LINE_AA, 4
     )
     alpha = np.maximum(alpha, cv2.blur(touch, (soft + 2, soft)))
-    meet = _window(stage, x - grow, int(part.y) - 5, out_h, w + 2 * grow)
+    meet = _window(stage, x - grow, int(part.y) - above, out_h, w + 2 * grow)
     if meet is None:
         return
     to, of = meet

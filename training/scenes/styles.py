@@ -18,8 +18,8 @@ def finish(stage: Stage, instances: np.ndarray, style: str, rng: np.random.Gener
         tooth = field("brush", rng, h, w, u) * 0.028 + field("grain", rng, h, w, u) * 0.022
         image *= (1 + tooth)[..., None]
     elif style == "pastel":
-        image *= 0.84
-        image += np.array((250, 240, 228), np.float32) * (0.16 if stage.time != "night" else 0.09)
+        image *= 0.76
+        image += np.array((250, 240, 228), np.float32) * (0.24 if stage.time != "night" else 0.12)
         chalk = field("grain", rng, h, w, u * 0.9) * 0.8 + field("brush", rng, h, w, u) * 0.4
         image += (np.clip(chalk - 0.3, 0, 1.4) * 9 - np.clip(-chalk - 0.6, 0, 1.2) * 6)[..., None]
     elif style == "ink":
@@ -31,11 +31,11 @@ def finish(stage: Stage, instances: np.ndarray, style: str, rng: np.random.Gener
 def _ink(stage: Stage, instances: np.ndarray, rng: np.random.Generator) -> None:
     """Contours where labels change, a wavering line weight, hatching in the darks, cream paper."""
     image, h, w, u = stage.image, stage.h, stage.w, stage.unit
-    image *= 0.9
-    image += np.array((252, 244, 222), np.float32) * (0.1 if stage.time != "night" else 0.05)
+    image *= 0.82
+    image += np.array((252, 244, 222), np.float32) * (0.18 if stage.time != "night" else 0.05)
     key = (instances.astype(np.int32) * 32 + stage.classes).astype(np.float32)
     key = (key * 37 % 251).astype(np.uint8)
-    k = max(2, round(2 * u))
+    k = max(2, round(2.4 * u))
     edge = cv2.morphologyEx(key, cv2.MORPH_GRADIENT, np.ones((k, k), np.uint8)) > 0
     line = cv2.blur(edge.astype(np.float32), (k, k))
     gap = field("patch", rng, h, w, u)
@@ -43,7 +43,7 @@ def _ink(stage: Stage, instances: np.ndarray, rng: np.random.Generator) -> None:
     light = cv2.cvtColor(np.clip(image, 0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
     yy, xx = np.arange(h, dtype=np.float32)[:, None], np.arange(w, dtype=np.float32)[None]
     wave = ((xx + yy + gap * 1.4 * u) / (5.2 * u)) % 1 < 0.3
-    line = np.maximum(line, wave * np.clip((92.0 - light) / 130, 0, 0.42) * (1 if stage.time != "night" else 0.5))
-    line *= 0.8
+    line = np.maximum(line, wave * np.clip((128.0 - light) / 110, 0, 0.5) * (1 if stage.time != "night" else 0.5))
+    line *= 0.86
     image += (np.array((38, 32, 44), np.float32) - image) * line[..., None]
     image *= (1 + field("grain", rng, h, w, u) * 0.02)[..., None]
