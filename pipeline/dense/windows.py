@@ -39,7 +39,8 @@ def window_boxes(frame: Size, window: int, stride: int) -> tuple[Box, ...]:
     Per axis there are max(H - window + stride - 1, 0) // stride + 1. A frame smaller than the window is one window.
     """
     height, width = frame
-    return tuple((x0, y0, x1, y1) for y0, y1 in _spans(height, window, stride) for x0, x1 in _spans(width, window, stride))
+    rows, cols = _spans(height, window, stride), _spans(width, window, stride)
+    return tuple((x0, y0, x1, y1) for y0, y1 in rows for x0, x1 in cols)
 
 
 def _spans(length: int, window: int, stride: int) -> list[tuple[int, int]]:

@@ -1,0 +1,75 @@
+"""Trident's two halves put together: CLIP per window with proxy attention, then SAM's affinity over the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..records import Box
+from .affinity import AttentionRows, aggregate
+from .proxy import BETA, GAMMA, mean_similarity, proxy_attend, proxy_weights
+from .splice import halves, join_columns, resize_canvas, splice_windows
+from .trunk import Grid, run_trunk
+
+#: Values [heads, n, c], attention rows and grid (h, w) of a SAM run; two of them for the halves of a wide photo.
+SamRun = tuple[Tensor, AttentionRows, Grid]
+
+
+def joint_mean(foundation: Tensor) -> Tensor:
+    """Mean of S over all windows [W, C, vh, vw] together, one number."""
+    return mean_similarity(foundation).mean()
+
+
+def window_pass(
+    visual: nn.Module, windows: Tensor, foundation: Tensor, beta: float = BETA, gamma: float = GAMMA, batch: int = 8
+) -> Tensor:
+    """Every window through CLIP with proxy attention whose mean S is taken over all windows jointly.
+
+    Args:
+        windows: float [W, 3, h, w], normalised for CLIP.
+        foundation: float [W, C, vh, vw].
+        batch: windows at a time; it does not change the result.
+
+    Returns:
+        [W, vh * vw, width] after out_proj, before any LayerNorm.
+    """
+    mean, outputs = joint_mean(foundation), []
+    for start in range(0, len(windows), batch):
+        some = foundation[start : start + batch]
+        trunk = run_trunk(visual, windows[start : start + batch])
+        weights = proxy_weights(some, beta, gamma, mean)
+        outputs.append(proxy_attend(visual, trunk.tokens, trunk.grid, weights, tuple(some.shape[-2:])))
+    return torch.cat(outputs)
+
+
+def aggregate_canvas(
+    outputs: Tensor, foundation: Grid, boxes: Sequence[Box], patch: int, image: Grid, sams: Sequence[SamRun], **options
+) -> tuple[Tensor, Grid]:
+    """Splice window outputs and mix them by SAM's affinity.
+
+    Args:
+        outputs: [W, vh * vw, width] of `window_pass`.
+        foundation: (vh, vw).
+        boxes: the windows in frame pixels, on whole patches.
+        patch: side of a CLIP patch.
+        image: rows and columns of CLIP patches in the frame.
+        sams: one SAM run over the photo, or two over its left and right half, which are then mixed separately and
+            joined along the width.
+        options: of `affinity.affinity_blocks`.
+
+    Returns:
+        float32 [h * w, width], input of `trunk.head`, and its grid (h, w).
+    """
+    places = [(y0 // patch, x0 // patch, y1 // patch, x1 // patch) for x0, y0, x1, y1 in boxes]
+    canvas = splice_windows(outputs, foundation, places, image)
+    if len(sams) == 1:
+        values, attention, grid = sams[0]
+        return aggregate(resize_canvas(canvas, grid), values, attention, **options), grid
+    parts = [
+        aggregate(resize_canvas(half, grid), values, attention, **options)
+        for half, (values, attention, grid) in zip(halves(canvas), sams, strict=True)
+    ]
+    grid = sams[0][2]
+    return join_columns(*parts, rows=grid[0]), (grid[0], grid[1] + sams[1][2][1])
