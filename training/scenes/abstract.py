@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .noise import _MIX, field, stream
+from .noise import _MIX, field, stream, three, wash
 from .pen import spline
 
 _KINDS = tuple(_MIX)
@@ -36,7 +36,7 @@ def _texture(rng: np.random.Generator, h: int, w: int, unit: float) -> np.ndarra
         else:
             t = (p % 1 - 0.5) ** 2 + (q % 1 - 0.5) ** 2 < duty * 0.25
         t = t.astype(np.float32)
-    out = base + (other - base) * t[..., None]
+    out = wash(t, other - base) + wash(np.ones_like(t), base)
     gx, gy = rng.uniform(-0.35, 0.35, 2)
     light = 1 + np.linspace(-gx, gx, w, dtype=np.float32)[None] + np.linspace(-gy, gy, h, dtype=np.float32)[:, None]
     light = (
@@ -44,7 +44,7 @@ def _texture(rng: np.random.Generator, h: int, w: int, unit: float) -> np.ndarra
         + field("soft", rng, h, w, unit) * rng.uniform(0, 0.12)
         + field("grain", rng, h, w, unit) * rng.uniform(0, 0.06)
     )
-    return out * light[..., None]
+    return out * three(light)
 
 
 def _shape(rng: np.random.Generator, mask: np.ndarray, short: float) -> None:
@@ -122,7 +122,7 @@ def make_abstract(seed: int, height: int = 256, width: int = 256) -> tuple[np.nd
             continue
         if shape_rng.random() < 0.3:
             _shade(image, mask, shape_rng, unit)
-        cover = mask[y : y + h, x : x + w].astype(np.float32)[..., None] / 255
+        cover = three(mask[y : y + h, x : x + w]) * (1 / 255)
         under = image[y : y + h, x : x + w]
         under += (_texture(shape_rng, h, w, unit) - under) * cover
         part[:] = trial
@@ -131,7 +131,7 @@ def make_abstract(seed: int, height: int = 256, width: int = 256) -> tuple[np.nd
     _, flat = np.unique(instances, return_inverse=True)
     if not (instances == 0).any():  # the background may be covered whole; numbering still starts at 1
         flat = flat + 1
-    image *= (1 + field("grain", rng, height, width, unit) * rng.uniform(0, 0.04))[..., None]
+    image *= three(1 + field("grain", rng, height, width, unit) * rng.uniform(0, 0.04))
     return np.clip(image, 0, 255).astype(np.uint8), flat.reshape(height, width).astype(np.uint16)
 
 
@@ -140,4 +140,4 @@ def _shade(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator, unit: 
     dx, dy = rng.uniform(-8, 8, 2) * unit
     k = int(rng.uniform(2, 7) * unit) * 2 + 1
     moved = cv2.warpAffine(mask, np.array([[1, 0, dx], [0, 1, dy]], np.float32), mask.shape[::-1])
-    image *= (1 - cv2.blur(moved, (k, k)).astype(np.float32) * (rng.uniform(0.2, 0.5) / 255))[..., None]
+    image *= three(1 - cv2.blur(moved, (k, k)).astype(np.float32) * (rng.uniform(0.2, 0.5) / 255))

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import cast
 from .captions import captions
-from .noise import stream
+from .noise import blend, stream, three
 from .pen import pigment
 from .records import INDEX, STYLES, TIMES, Scene, SceneObject
 from .stage import SHADOW, Stage
@@ -56,7 +56,7 @@ def _cast_shadow(stage: Stage, part: cast.Part, sheet: np.ndarray, x: int, y: in
         fade = np.linspace(1, 0.2, alpha.shape[0], dtype=np.float32)[:, None]
         k = ripple * fade * (stage.classes[to] == INDEX["sea"])
         part_of = stage.image[to]
-        part_of += (alpha[..., :3] * 0.8 - part_of * (alpha[..., 3:] / 255)) * k[..., None]
+        part_of += (alpha[..., :3] * 0.8 - part_of * three(alpha[..., 3] / 255)) * three(k)
         return
     alpha = cv2.blur(alpha, (soft, soft))
     half = part.size * cast.KINDS[part.noun].aspect * 0.4
@@ -75,8 +75,7 @@ def _cast_shadow(stage: Stage, part: cast.Part, sheet: np.ndarray, x: int, y: in
     ground = stage.classes[to]
     k = alpha[of].astype(np.float32) * (stage.shadow / 255)
     k *= (ground >= INDEX["grass"]) & (ground <= INDEX["snow"]) | (ground == INDEX["sea"])
-    part_of = stage.image[to]
-    part_of += (SHADOW * stage.tint - part_of) * k[..., None]
+    blend(stage.image[to], SHADOW * stage.tint, k)
 
 
 def make_scene(
@@ -114,7 +113,7 @@ def make_scene(
         _cast_shadow(stage, part, sheet, x, y)
         laid = sheet[of]
         under = stage.image[to]
-        under *= 1 - laid[..., 3:].astype(np.float32) * (1 / 255)
+        under *= three(1 - laid[..., 3] * np.float32(1 / 255))
         under += laid[..., :3]
         solid = laid[..., 3] >= 128
         stage.classes[to][solid] = INDEX[part.noun]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from .noise import field, stream
+from .noise import blend, field, stream, three, wash
 from .pen import tone
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def _ground(stage: Stage, rng: np.random.Generator, noun: str, edge: np.ndarray,
     jitter = rng.uniform(-12, 12, 3)
     if noun == "grass":
         jitter += [(0, 0, 0), (36, 12, -6), (-24, -14, 6)][rng.integers(3)]
-    span = np.linspace(0.25 * (k > 0), 1, rows, dtype=np.float32)[:, None, None]
-    far, near = np.array(far, np.float32) + jitter, np.array(near, np.float32) + jitter
+    span = np.linspace(0.25 * (k > 0), 1, rows, dtype=np.float32)[:, None]
+    far, near = (np.array(far) + jitter).astype(np.float32), (np.array(near) + jitter).astype(np.float32)
     kind = {"grass": "upright", "sea": "waves"}.get(noun, "patch")
     # strokes are packed towards the horizon: rows of the field are taken faster there
     deep = int(rows * 1.5) + 2
@@ -60,29 +60,26 @@ def _ground(stage: Stage, rng: np.random.Generator, noun: str, edge: np.ndarray,
     texture = field(kind, rng, deep, stage.w, u)[pick]
     slow = field("soft", rng, rows, stage.w, u)
     swell = {"grass": 0.085, "sea": 0.11, "sand": 0.035, "snow": 0.022}[noun] * stage.loud
-    lift = 1 + texture * swell * (0.45 + 0.55 * span[..., 0]) + slow * (0.05 if noun != "snow" else 0.025)
+    lift = 1 + texture * swell * (0.45 + 0.55 * span) + slow * (0.05 if noun != "snow" else 0.025)
     if noun in ("sand", "snow"):
         lift += field("grain", rng, rows, stage.w, u) * 0.03 * stage.loud
         lift += np.minimum(0, field("brush", rng, rows, stage.w, u * 1.5)) * 0.03
-    paint = (far + (near - far) * span) * lift[..., None]
-    if noun == "snow":  # hollows are blue
-        paint += np.minimum(0, slow + 0.2)[..., None] * np.array((16, 9, 1), np.float32)
-    paint *= stage.tint
-    if noun == "sea":
-        paint += (stage.haze - paint) * (
-            np.clip(1 - span * 1.5, 0, 1) * ((0.24 if stage.time == "sunset" else 0.5) if k == 0 else 0.1)
-        )
-    paint = np.clip(paint, 0, 255).astype(np.uint8)
+    mist = 0.0 if noun != "sea" else 0.1 if k else 0.24 if stage.time == "sunset" else 0.5
+    veil = np.clip(1 - span * 1.5, 0, 1) * mist
+    hollow = np.minimum(0, slow + 0.2) if noun == "snow" else 0.0  # hollows in snow are blue
+    paint = np.empty((rows, stage.w, 3), np.uint8)
+    for c in range(3):
+        clear = (lift * (far[c] + (near[c] - far[c]) * span) + hollow * (16, 9, 1)[c]) * stage.tint[c]
+        paint[..., c] = np.clip(clear * (1 - veil) + stage.haze[c] * veil, 0, 255)
     _strokes(stage, rng, paint, noun, y0)
     depth = np.arange(y0, stage.h, dtype=np.float32)[:, None] - edge[None]
     cover = np.clip(depth + 0.5, 0, 1)
     paint = paint.astype(np.float32)
     if shore:  # wet sand or a dark bank, then a line of foam
         bank = np.clip(1 - depth / (9 * u), 0, 1) * (0.3 if noun != "snow" else 0.14)
-        paint *= 1 - bank[..., None]
-        foam = np.clip(1.6 - np.abs(depth + (2.5 + 1.2 * texture) * u) / (1.3 * u), 0, 1)[..., None] * 0.75
-        part = stage.image[y0:]
-        part += (np.array((250, 252, 250), np.float32) * stage.tint - part) * foam
+        paint *= three(1 - bank)
+        foam = np.clip(1.6 - np.abs(depth + (2.5 + 1.2 * texture) * u) / (1.3 * u), 0, 1) * 0.75
+        blend(stage.image[y0:], np.array((250, 252, 250)) * stage.tint, foam)
     stage.lay(y0, stage.h, cover, paint, noun)
 
 
@@ -167,17 +164,18 @@ def paint_road(stage: Stage, rng: np.random.Generator) -> None:
         + field("patch", rng, rows, stage.w, u) * 0.045 * stage.loud
         + field("grain", rng, rows, stage.w, u) * 0.035 * stage.loud
     )
-    paint = color * lift[..., None]
-    kerb = np.clip((np.abs(off) - 0.86) * sharp + 0.5, 0, 1)[..., None]
-    paint += (np.array(tone(tuple(color), -0.22 if earthen else 0.28), np.float32) - paint) * kerb * 0.8
+    color = color * stage.tint
+    paint = wash(lift, color)
+    kerb = np.clip((np.abs(off) - 0.86) * sharp + 0.5, 0, 1) * 0.8
+    blend(paint, tone(tuple(color), -0.22 if earthen else 0.28), kerb)
     if not earthen:
         along = stage.xs[None] / (26 * u) if across else np.log(np.maximum(0.04, (yy - y0) / rows)) * 6
         dash = np.clip((0.055 - np.abs(off)) * sharp + 0.5, 0, 1) * (along % 1 < 0.55)
-        paint += (np.array((246, 238, 206), np.float32) - paint) * (dash * 0.85)[..., None]
+        blend(paint, np.array((246, 238, 206)) * stage.tint, dash * 0.85)
     else:  # two ruts
-        rut = np.exp(-(((np.abs(off) - 0.45) / 0.14) ** 2))[..., None]
-        paint *= 1 - 0.16 * rut
-    stage.lay(y0, stage.h, cover, paint * stage.tint, "road")
+        rut = np.exp(-(((np.abs(off) - 0.45) / 0.14) ** 2))
+        paint *= three(1 - 0.16 * rut)
+    stage.lay(y0, stage.h, cover, paint, "road")
 
 
 def paint_pond(stage: Stage, rng: np.random.Generator) -> None:
@@ -192,10 +190,9 @@ def paint_pond(stage: Stage, rng: np.random.Generator) -> None:
     xx = (stage.xs[None] - cx) / rx
     r = np.hypot(xx, yy) * (1 + 0.08 * np.sin(np.arctan2(yy, xx) * 3 + rng.uniform(0, 6)))
     waves = field("waves", rng, y1 - y0, stage.w, stage.unit)
-    deep = np.array(EARTH["sea"][1], np.float32)
-    paint = deep + (np.array(EARTH["sea"][0], np.float32) - deep) * np.clip(0.35 - yy * 0.4, 0, 1)[..., None]
-    paint = paint * (1 + waves * 0.08 * stage.loud)[..., None] * stage.tint
-    rim = np.clip(1 - np.abs(r - 1) * ry / (2.4 * stage.unit), 0, 1)[..., None]
-    part = stage.image[y0:y1]
-    part *= 1 - 0.35 * rim
+    far_sea, deep = (np.array(color) * stage.tint for color in EARTH["sea"])
+    lift, pale = 1 + waves * 0.08 * stage.loud, np.clip(0.35 - yy * 0.4, 0, 1)
+    paint = wash(lift * pale, far_sea) + wash(lift * (1 - pale), deep)
+    rim = np.clip(1 - np.abs(r - 1) * ry / (2.4 * stage.unit), 0, 1)
+    stage.image[y0:y1] *= three(1 - 0.35 * rim)
     stage.lay(y0, y1, np.clip((1 - r) * ry + 0.5, 0, 1), paint, "sea")

@@ -73,8 +73,9 @@ class Pen:
         sheet[:] = np.array([*color, 255], np.uint8)
         other = second or tone(color, 0.6)
         sheet[self._pattern(pattern, pitch)] = np.array([*other, 255], np.uint8)
-        m = (mask.astype(np.float32) / 255)[..., None]
-        self.px = (self.px + (sheet - self.px.astype(np.float32)) * m).astype(np.uint8)
+        m = mask * np.float32(1 / 255)
+        m = cv2.merge((m, m, m, m))
+        self.px = (self.px * (1 - m) + sheet * m).astype(np.uint8)
 
     def _pattern(self, kind: str, pitch: float) -> np.ndarray:
         """Where the second colour goes: bool [h, w]."""
@@ -160,9 +161,8 @@ class Pen:
         if brush:
             shade += brush * field("dab", self.rng, self.h, self.w, max(unit, 0.5))
         shade += 1
-        rgb = self.px[..., :3] * shade[..., None] * tint
-        np.minimum(rgb, alpha[..., None], out=rgb)
-        self.px[..., :3] = rgb
+        for c in range(3):
+            self.px[..., c] = np.minimum(self.px[..., c] * (shade * tint[c]), alpha)
         for q, color in self._glow:
             cv2.fillPoly(self.px, [q], (*color, 255), cv2.LINE_AA, 4)
         return self.px

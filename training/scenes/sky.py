@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from .noise import field
+from .noise import blend, field, three, wash
 from .pen import mix
 from .records import INDEX
 
@@ -23,7 +23,7 @@ def paint_sky(stage: Stage, rng: np.random.Generator) -> None:
     stage.image[:] = column[:, None]
     n = min(stage.h, int(hz) + 8)
     wisp = field("soft", rng, n, stage.w, stage.unit) * 7 + field("brush", rng, n, stage.w, stage.unit) * 2.2
-    stage.image[:n] += (wisp * stage.loud)[..., None]
+    stage.image[:n] += three(wisp * stage.loud)
     if stage.time == "night":
         count = int(rng.integers(40, 90) * max(1, stage.w / stage.h))
         for x, y, b in rng.uniform(0, 1, (count, 3)).tolist():
@@ -52,8 +52,7 @@ def _disc(stage: Stage, x: float, y: float, rng: np.random.Generator) -> None:
     d = np.hypot(stage.xs[None, x0:x1] - x, np.arange(y0, y1, dtype=np.float32)[:, None] - y)
     glow = np.exp(-((d / (r * 2.1)) ** 2)) * (0.5 if stage.time != "night" else 0.32)
     glow = np.maximum(glow, np.clip((r - d) * 0.7 / max(0.6, stage.unit) + 0.5, 0, 1) * 0.96)
-    part = stage.image[y0:y1, x0:x1]
-    part += (np.array(color, np.float32) - part) * glow[..., None]
+    blend(stage.image[y0:y1, x0:x1], color, glow)
 
 
 def paint_cloud(stage: Stage, rng: np.random.Generator) -> None:
@@ -93,15 +92,14 @@ def paint_cloud(stage: Stage, rng: np.random.Generator) -> None:
     rise = np.linspace(1.05, -0.05, h, dtype=np.float32)[:, None]
     t = rise + lift + field("patch", rng, h, w, stage.unit) * (0.09 * stage.loud) - 0.02
     np.clip(t, 0, 1, out=t)
-    dark_, light_ = np.array(dark, np.float32), np.array(light, np.float32)
-    color = dark_ + (light_ - dark_) * t[..., None]
+    color = wash(1 - t, dark) + wash(t, light)
     x0, y0 = int(cx - w / 2), int(cy - h / 2)
     ax, ay, bx, by = max(0, x0), max(0, y0), min(stage.w, x0 + w), min(stage.h, y0 + h)
     if bx - ax < 4 or by - ay < 4:
         return
     cut = (slice(ay - y0, by - y0), slice(ax - x0, bx - x0))
     part, cover = stage.image[ay:by, ax:bx], cover[cut]
-    part += (color[cut] - part) * cover[..., None]
+    part += (color[cut] - part) * three(cover)
     stage.classes[ay:by, ax:bx][cover >= 0.5] = INDEX["cloud"]
 
 
@@ -141,13 +139,13 @@ def paint_mountains(stage: Stage, rng: np.random.Generator) -> None:
         slide = (stage.xs[None] + depth * 0.42 * stage.side + patch * 5 * stage.unit).astype(np.int32)
         face = shade[np.clip(slide, 0, stage.w - 1)]
         tone_ = 1 + 0.13 * stage.side * (face + patch * 0.22) + grain * 0.04 * stage.loud
-        paint = color * tone_[..., None] * stage.tint
+        paint = wash(tone_, color * stage.tint)
         if alpine and (peak.max() > 0.2 * hz) and (rng.random() < 0.65 or stage.grounds[-1] == "snow"):
             line = peak[None] * (0.27 + 0.1 * patch + 0.05 * np.sin(xs / (5 * stage.unit))[None])
             fall = (hz - peak)[None] + line - yy
             white = np.clip(fall / max(1.0, 1.2 * stage.unit) + 0.5, 0, 1) * 0.94
-            snow = np.array((246, 248, 252), np.float32) * (1 + 0.1 * stage.side * face)[..., None] * stage.tint
-            paint += (np.minimum(snow, 255) - paint) * white[..., None]
-        t = np.clip((yy - hz + rise * 0.7) / (rise * 0.9), 0, 1)[..., None] * (0.5 if far else 0.32)
-        paint += (stage.haze - paint) * t
+            snow = wash(1 + 0.1 * stage.side * face, np.array((246, 248, 252)) * stage.tint)
+            blend(paint, np.minimum(snow, 255), white)
+        t = np.clip((yy - hz + rise * 0.7) / (rise * 0.9), 0, 1) * (0.5 if far else 0.32)
+        blend(paint, stage.haze, np.repeat(t, stage.w, 1))
         stage.lay(y0, base, cover, paint, "mountain")

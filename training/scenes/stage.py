@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .land import paint_grounds, paint_pond, paint_road
-from .noise import stream
+from .noise import blend, stream
 from .pen import mix
 from .records import INDEX
 from .sky import paint_cloud, paint_mountains, paint_sky
@@ -69,6 +69,5 @@ class Stage:
 
     def lay(self, y0: int, y1: int, cover: np.ndarray, color: np.ndarray, noun: str) -> None:
         """Blend a layer over rows y0..y1; `cover` float32 [rows, W] in 0..1, `color` [rows, W, 3] or [3]."""
-        part = self.image[y0:y1]
-        part += (color - part) * cover[..., None]
+        blend(self.image[y0:y1], color, cover)
         self.classes[y0:y1][cover >= 0.5] = INDEX[noun]

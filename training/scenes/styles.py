@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .noise import field
+from .noise import blend, field, three
 from .stage import Stage
 
 VOLUME = {"gouache": (0.9, 0.05), "flat": (0.35, 0.0), "ink": (0.7, 0.03), "pastel": (0.75, 0.06)}  # volume, brush
@@ -16,12 +16,12 @@ def finish(stage: Stage, instances: np.ndarray, style: str, rng: np.random.Gener
     image, h, w, u = stage.image, stage.h, stage.w, stage.unit
     if style == "gouache":
         tooth = field("brush", rng, h, w, u) * 0.028 + field("grain", rng, h, w, u) * 0.022
-        image *= (1 + tooth)[..., None]
+        image *= three(1 + tooth)
     elif style == "pastel":
         image *= 0.76
         image += np.array((250, 240, 228), np.float32) * (0.24 if stage.time != "night" else 0.12)
         chalk = field("grain", rng, h, w, u * 0.9) * 0.8 + field("brush", rng, h, w, u) * 0.4
-        image += (np.clip(chalk - 0.3, 0, 1.4) * 9 - np.clip(-chalk - 0.6, 0, 1.2) * 6)[..., None]
+        image += three(np.clip(chalk - 0.3, 0, 1.4) * 9 - np.clip(-chalk - 0.6, 0, 1.2) * 6)
     elif style == "ink":
         _ink(stage, instances, rng)
     np.clip(image, 0, 255, out=image)
@@ -45,5 +45,5 @@ def _ink(stage: Stage, instances: np.ndarray, rng: np.random.Generator) -> None:
     wave = ((xx + yy + gap * 1.4 * u) / (5.2 * u)) % 1 < 0.3
     line = np.maximum(line, wave * np.clip((128.0 - light) / 110, 0, 0.5) * (1 if stage.time != "night" else 0.5))
     line *= 0.86
-    image += (np.array((38, 32, 44), np.float32) - image) * line[..., None]
-    image *= (1 + field("grain", rng, h, w, u) * 0.02)[..., None]
+    blend(image, (38, 32, 44), line)
+    image *= three(1 + field("grain", rng, h, w, u) * 0.02)
