@@ -40,14 +40,20 @@ def cosine_maps(encoded: Encoded, text: np.ndarray, size: tuple[int, int]) -> np
     Raises:
         ValueError: the maps leave part of their frame uncovered, or the words were embedded by another CLIP.
     """
+    maps = frame_cosines(encoded, text)
+    total = sum(resize_bilinear(one, size) for one in maps)
+    return (total / len(maps) if len(maps) > 1 else total).numpy()
+
+
+def frame_cosines(encoded: Encoded, text: np.ndarray) -> list[Tensor]:
+    """The cosines of `cosine_maps` before they go to the wanted size: one float32 [Q, fh, fw] per frame."""
     words = torch.from_numpy(np.ascontiguousarray(text, dtype=np.float32))
     if encoded.maps and words.shape[1] != encoded.maps[0].features.shape[0]:
         raise ValueError(f"features of {encoded.maps[0].features.shape[0]} channels, words of {words.shape[1]}")
     frames: dict[tuple[int, int], list[FeatureMap]] = {}
     for one in encoded.maps:
         frames.setdefault(tuple(one.frame or encoded.frame), []).append(one)
-    total = sum(resize_bilinear(_frame_cosines(maps, words, frame), size) for frame, maps in frames.items())
-    return (total / len(frames) if len(frames) > 1 else total).numpy()
+    return [_frame_cosines(maps, words, frame) for frame, maps in frames.items()]
 
 
 def _frame_cosines(maps: list[FeatureMap], words: Tensor, frame: tuple[int, int]) -> Tensor:

@@ -1,0 +1,147 @@
+"""Features and words to class probabilities and labels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from .dense.cosines import frame_cosines, resize_bilinear
+from .progress import Progress
+from .records import NO_CLASS, Encoded, Vocabulary
+
+#: Long side beyond which labels are computed smaller and brought up to the photo: cosines come from a coarse grid, so
+#: a larger map holds nothing new.
+WORK_SIDE = 2048
+#: Bytes of probabilities a segmentation keeps; very many classes on a large photo are kept at a smaller size.
+SCORE_BYTES = 256 << 20
+#: Bytes of one row band of probabilities of all words; what is held beside the result is a few times this.
+BAND_BYTES = 24 << 20
+
+
+def segment(
+    encoded: Encoded,
+    text: np.ndarray,
+    vocabulary: Vocabulary,
+    size: tuple[int, int],
+    scale: float,
+    progress: Progress | None = None,
+    work_side: int = WORK_SIDE,
+    score_bytes: int = SCORE_BYTES,
+    band_bytes: int = BAND_BYTES,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give every pixel the class whose words fit best.
+
+    p = softmax(scale * cosine) over all queries; a class has the largest p of its words, the background the largest of
+    its names, nothing is normalised again; the largest wins. A pixel the background wins, or whose best class stays
+    below the vocabulary's threshold, is no class.
+
+    Args:
+        encoded: dense features of the photo.
+        text: float32 [Q, D], unit rows, one per `vocabulary.queries`.
+        vocabulary: classes, background names and threshold.
+        size: height and width of the photo.
+        scale: factor between cosines and logits.
+        progress: asked about cancelling between row bands.
+        work_side: long side at which labels are computed at most.
+        score_bytes: bytes of probabilities returned at most.
+        band_bytes: bytes of the probabilities of all words that are worked on at a time.
+
+    Returns:
+        Labels int32 [H, W], -1 for no class, and probabilities float32 [C (+1 with background names), h, w], where
+        h, w is the size the labels were computed at, or smaller where that would exceed `score_bytes`.
+
+    Raises:
+        ValueError: `text` does not have one row per query.
+    """
+    progress = progress or Progress()
+    if len(text) != len(vocabulary.queries):
+        raise ValueError(f"{len(vocabulary.queries)} words but {len(text)} embeddings")
+    cosines = frame_cosines(encoded, text)
+    work = shrunk(size, math.prod(size) * min(1.0, work_side / max(size)) ** 2)
+    channels = len(vocabulary.classes) + bool(vocabulary.background)
+    kept = shrunk(work, score_bytes / (4 * channels))
+    scores = np.empty((channels, *kept), np.float32)
+    small = np.empty(work, np.int32)
+    for first, last in _bands(work, len(text), band_bytes):
+        progress.step("Comparing the photo with the words", first / work[0])
+        band = class_probabilities(cosines, vocabulary, scale, work, first, last)
+        small[first:last] = labels_of(band, vocabulary)
+        if kept == work:
+            scores[:, first:last] = band
+    if kept != work:
+        for first, last in _bands(kept, len(text), band_bytes):
+            progress.step("Comparing the photo with the words", None)
+            scores[:, first:last] = class_probabilities(cosines, vocabulary, scale, kept, first, last)
+    return nearest(small, size), scores
+
+
+def class_probabilities(
+    cosines: list[torch.Tensor],
+    vocabulary: Vocabulary,
+    scale: float,
+    size: tuple[int, int],
+    first: int = 0,
+    last: int | None = None,
+) -> np.ndarray:
+    """Class probabilities of a band of rows.
+
+    Args:
+        cosines: one float32 [Q, fh, fw] per frame; frames are averaged at `size`.
+        vocabulary: which query belongs to which class.
+        scale: factor between cosines and logits.
+        size: height and width of the whole map.
+        first, last: rows wanted, `last` excluded; None: to the end.
+
+    Returns:
+        float32 [C (+1), last - first, W].
+    """
+    last = size[0] if last is None else last
+    logits = sum(_upsampled_rows(c, size, first, last) for c in cosines) * (scale / len(cosines))
+    probabilities = torch.softmax(logits, dim=0)
+    owners = vocabulary.query_classes
+    if owners == tuple(range(len(owners))):
+        return probabilities.numpy()
+    result = torch.zeros(max(owners) + 1, *probabilities.shape[1:])
+    for query, owner in enumerate(owners):
+        torch.maximum(result[owner], probabilities[query], out=result[owner])
+    return result.numpy()
+
+
+def labels_of(scores: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    """Labels int32 [h, w] of class probabilities [C (+1), h, w]; on a tie the earlier channel wins."""
+    count = len(vocabulary.classes)
+    labels = scores.argmax(axis=0).astype(np.int32)
+    labels[(labels >= count) | (scores[:count].max(axis=0) < vocabulary.threshold)] = NO_CLASS
+    return labels
+
+
+def shrunk(size: tuple[int, int], pixels: float) -> tuple[int, int]:
+    """A size of the same proportions with at most about `pixels` pixels; unchanged where it has no more."""
+    factor = min(1.0, math.sqrt(pixels / math.prod(size)))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Labels [h, w] at another size, every pixel taking the label its centre falls into."""
+    if labels.shape == tuple(size):
+        return labels
+    rows, cols = (((np.arange(n) + 0.5) * s / n).astype(np.intp) for n, s in zip(size, labels.shape, strict=True))
+    return labels[rows[:, None], cols[None, :]]
+
+
+def _bands(size: tuple[int, int], queries: int, band_bytes: int):
+    rows = max(1, band_bytes // (4 * queries * size[1]))
+    return [(start, min(start + rows, size[0])) for start in range(0, size[0], rows)]
+
+
+def _upsampled_rows(maps: torch.Tensor, size: tuple[int, int], first: int, last: int) -> torch.Tensor:
+    """Rows `first` to `last` of `maps` [Q, h, w] brought bilinearly (align_corners False) to `size`."""
+    height = maps.shape[1]
+    position = ((torch.arange(first, last, dtype=torch.float64) + 0.5) * (height / size[0]) - 0.5).clamp_(min=0)
+    above = position.long().clamp_(max=height - 1)
+    below = (above + 1).clamp_(max=height - 1)
+    share = (position - above).float()[:, None]
+    rows = maps[:, above] * (1 - share) + maps[:, below] * share
+    return resize_bilinear(rows, (last - first, size[1]))

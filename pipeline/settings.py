@@ -1,0 +1,247 @@
+"""Settings as validated records: the page's controls and the command line's flags are made from the same fields.
+
+A stage's settings are a frozen dataclass whose fields are declared with `setting(...)`: a label, a plain sentence and a
+range or choices. `validate` checks a record against them, `add_flags` and `from_flags` turn it into command-line flags
+and back, `split` deals keyword arguments out to several records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .errors import NamebrushError
+from .text.templates import TEMPLATE_HELP
+
+R = TypeVar("R")
+Choices = "tuple[str, ...] | Callable[[], tuple[str, ...]]"
+
+
+def setting(
+    default: Any,
+    label: str,
+    help: str,
+    *,
+    min: float | None = None,
+    max: float | None = None,
+    choices: tuple[str, ...] | Callable[[], tuple[str, ...]] | None = None,
+    flag: str | None = None,
+) -> Any:
+    """A dataclass field that says what it is.
+
+    Args:
+        default: the default; None in a field typed `... | None` means "chosen for you", and `help` says how.
+        label: two or three words for a control.
+        help: one plain sentence for a person.
+        min, max: inclusive range of a number.
+        choices: allowed values of a text, or a function that lists them (called only when needed).
+        flag: name of the command-line flag without dashes, where it differs from the field's; "" for no flag.
+    """
+    metadata = {"label": label, "help": help, "min": min, "max": max, "choices": choices, "flag": flag}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def choices_of(field: dataclasses.Field) -> tuple[str, ...] | None:
+    """The allowed values of a text field, or None where any text will do."""
+    choices = field.metadata.get("choices")
+    return tuple(choices()) if callable(choices) else choices
+
+
+def kind_of(record: type, field: dataclasses.Field) -> tuple[type, bool]:
+    """The plain type of a field (bool, int, float, str) and whether it may be None."""
+    hint = typing.get_type_hints(record)[field.name]
+    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    plain = [p for p in parts if p is not type(None)]
+    return (float if float in plain else plain[0]), type(None) in parts
+
+
+def validate(record: Any) -> None:
+    """Check every field of a settings record against its declaration.
+
+    Raises:
+        NamebrushError: a value is of the wrong kind, out of its range or not among its choices; the line says which.
+    """
+    for field in dataclasses.fields(record):
+        if "label" in field.metadata:
+            _check(type(record), field, getattr(record, field.name))
+
+
+def _check(record: type, field: dataclasses.Field, value: Any) -> None:
+    kind, optional = kind_of(record, field)
+    label, low, high = (field.metadata.get(k) for k in ("label", "min", "max"))
+    if value is None and optional:
+        return
+    if kind in (int, float):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        inside = number and (low is None or value >= low) and (high is None or value <= high)
+        if not inside or (kind is int and value != int(value)):
+            what = "a whole number" if kind is int else "a number"
+            raise NamebrushError(f"{label} must be {what}{_range(low, high)}, got {value!r}.")
+    elif not isinstance(value, kind):
+        raise NamebrushError(f"{label} must be {'text' if kind is str else 'true or false'}, got {value!r}.")
+    elif kind is str and (choices := choices_of(field)) is not None and value not in choices:
+        raise NamebrushError(f'{label} must be one of {", ".join(choices)}; got "{value}".')
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f" between {low:g} and {high:g}"
+    return f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
+
+
+def split(values: Mapping[str, Any], *records: type) -> tuple[Any, ...]:
+    """Deal keyword arguments out to settings records by their field names and build each.
+
+    Raises:
+        NamebrushError: a name belongs to none of them, or a value is refused by `validate`.
+    """
+    names = {record: {f.name for f in dataclasses.fields(record)} for record in records}
+    unknown = [n for n in values if not any(n in own for own in names.values())]
+    if unknown:
+        known = ", ".join(sorted(set().union(*names.values())))
+        raise NamebrushError(f'There is no setting "{unknown[0]}". Known settings: {known}.')
+    return tuple(record(**{n: v for n, v in values.items() if n in names[record]}) for record in records)
+
+
+def flag_of(field: dataclasses.Field) -> str | None:
+    """The command-line flag of a field, such as `--short-side`, or None where it has none."""
+    name = field.metadata.get("flag")
+    if name == "" or "label" not in field.metadata:
+        return None
+    return "--" + (name or field.name).replace("_", "-")
+
+
+def add_flags(parser: argparse.ArgumentParser, record: type, skip: frozenset[str] = frozenset()) -> None:
+    """Give a parser one flag per field of a settings record; a flag that is not given is absent from the result."""
+    group = parser.add_argument_group(getattr(record, "TITLE", record.__name__))
+    for field in dataclasses.fields(record):
+        flag = flag_of(field)
+        if flag is None or field.name in skip:
+            continue
+        kind, _ = kind_of(record, field)
+        options: dict[str, Any] = {"dest": f"{record.__name__}.{field.name}", "default": argparse.SUPPRESS}
+        text = field.metadata["help"].replace("%", "%%")
+        if kind is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, help=text, **options)
+            continue
+        if kind in (int, float):
+            text += _range(field.metadata.get("min"), field.metadata.get("max"))
+        shown = "" if field.default is None or field.default == "" else f" [{field.default}]"
+        metavar = {int: "N", float: "X"}.get(kind, field.name.upper())
+        group.add_argument(flag, type=_reader(kind, flag), metavar=metavar, help=text + shown, **options)
+
+
+def _reader(kind: type, flag: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            raise NamebrushError(f"{flag} must be {'a whole number' if kind is int else 'a number'}, got {text!r}.") from None
+
+    return read
+
+
+def from_flags(args: argparse.Namespace, record: type) -> dict[str, Any]:
+    """The fields of a settings record that were given on the command line, as keyword arguments."""
+    prefix = f"{record.__name__}."
+    return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
+
+
+def _methods() -> tuple[str, ...]:
+    from .dense.recipes import RECIPES
+
+    return tuple(RECIPES)
+
+
+@dataclass(frozen=True)
+class SegmentSettings:
+    """How a photo and words become labels."""
+
+    TITLE: typing.ClassVar[str] = "segmentation"
+
+    method: str = setting("trident", "Method", "Which paper's dense features are used.", choices=_methods)
+    background: str | None = setting(
+        "auto", "Background", 'Names that draw pixels away from yours: "auto", "none" or names separated by commas.'
+    )
+    threshold: float | None = setting(
+        None, "Threshold", "Pixels less sure than this get no class; chosen from the names if left out.", min=0.0, max=1.0
+    )
+    templates: str = setting(
+        "auto", "Sentences", "Sentences put around every word.", choices=tuple(TEMPLATE_HELP), flag="templates"
+    )
+    scale: float | None = setting(
+        None, "Scale", "Factor between cosines and logits; the method's own if left out.", min=0.1, max=1000.0
+    )
+    short_side: int | None = setting(
+        None, "Short side", "The photo's short side for CLIP in pixels; the preset's if left out.", min=64, max=4096
+    )
+    window: int | None = setting(
+        None, "Window", "Side of a sliding window in pixels; the preset's if left out.", min=32, max=4096
+    )
+    stride: int | None = setting(
+        None, "Stride", "Pixels between two windows; the preset's if left out.", min=8, max=4096
+    )
+
+    def __post_init__(self):
+        validate(self)
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """How a selected mask is changed; the fields are those of `records.EditRequest` but for the mask."""
+
+    TITLE: typing.ClassVar[str] = "edit"
+
+    kind: str = setting(
+        "remove", "Change", "What to do to the selection.", choices=("remove", "replace", "restyle")
+    )
+    prompt: str = setting("", "Words", "What shall be there, in words; needed for replace and restyle.")
+    negative_prompt: str = setting("", "Not wanted", "What shall not be there, in words.")
+    grow: int | None = setting(
+        None, "Grow", "Pixels by which the selection grows first, negative shrinks; by its size if left out.",
+        min=-512, max=512,
+    )
+    feather: int = setting(2, "Soft seam", "Width in pixels of the soft seam inside the selection.", min=0, max=256)
+    seed: int = setting(0, "Seed", "Same seed, same picture.", min=0, max=2**63 - 1)
+    candidates: int = setting(1, "Candidates", "How many results to make.", min=1, max=16)
+    method: str = setting(
+        "auto", "Painter", "What paints the new pixels.", choices=("auto", "exemplar", "diffusion"), flag="painter"
+    )
+    steps: int | None = setting(
+        None, "Steps", "Steps of the diffusion; the kind's default if left out.", min=1, max=500
+    )
+    guidance: float | None = setting(
+        None, "Guidance", "How closely the diffusion follows the words; the kind's default if left out.",
+        min=0.0, max=50.0,
+    )
+    strength: float | None = setting(
+        None, "Strength", "How much of what is there may change; the kind's default if left out.", min=0.01, max=1.0
+    )
+
+    def __post_init__(self):
+        validate(self)
+        if self.kind != "remove" and not self.prompt.strip():
+            raise NamebrushError(f'Say in words what shall be there: "{self.kind}" needs a prompt.')
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """Which models are loaded; a part can be chosen alone by its name, file or folder."""
+
+    TITLE: typing.ClassVar[str] = "models"
+
+    preset: str = setting("tiny", "Models", "Which set of models; see `python -m pipeline models`.")
+    clip: str | None = setting(None, "CLIP", "Another CLIP model in the preset's place.")
+    dino: str | None = setting(None, "DINO", "Another DINO model in the preset's place.")
+    sam: str | None = setting(None, "SAM", "Another SAM model in the preset's place.")
+    inpaint: str | None = setting(None, "Inpainting", "Another inpainting model in the preset's place.")
+    device: str | None = setting(None, "Device", "cpu, cuda or mps; the fastest one present if left out.")
+
+    def __post_init__(self):
+        validate(self)
