@@ -30,6 +30,7 @@ def phrase(noun: str, color: str | None, count: int = 1) -> str:
 
 
 def _join(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 

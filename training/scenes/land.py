@@ -45,6 +45,7 @@ def _edge(stage: Stage, rng: np.random.Generator, y: float, swing: float) -> np.
 
 
 def _ground(stage: Stage, rng: np.random.Generator, noun: str, edge: np.ndarray, k: int, shore: bool) -> None:
+    """Paints one ground below its far edge [W]; `k` counts grounds from afar, `shore` says that water lies behind."""
     y0 = int(max(0, min(stage.h - 2, edge.min() - 1)))
     rows, u = stage.h - y0, stage.unit
     far, near = EARTH[noun]

@@ -1,4 +1,4 @@
-"""The landscape before anything stands in it: sky, clouds, mountains, and the grounds down to our feet."""
+"""The landscape before anything stands in it: which hour, which grounds, and what is painted in which order."""
 
 from __future__ import annotations
 
