@@ -1,0 +1,231 @@
+"""SAM as a function of its inputs: an embedding and prompts in, logits out.
+
+`segment_anything`'s prompt encoder and mask decoder are called directly. `SamPredictor` keeps a photo inside, which a
+model that several people share must not. Sizes are read from the modules: any image size, grid and width will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from segment_anything.utils.transforms import ResizeLongestSide
+
+from ..models.records import SamModel
+from ..records import Box, Prompt, SamEmbedding
+
+#: Memory one decoder call may take; for the official models about 30 prompts, for the built-in one about 300.
+DECODER_BYTES = 2 << 30
+
+
+def side(sam: SamModel) -> int:
+    """Side of the padded square SAM sees, in pixels (1024 for the official models)."""
+    return int(sam.sam.image_encoder.img_size)
+
+
+def low_side(sam: SamModel) -> int:
+    """Side of SAM's low-resolution masks, four times its token grid (256 for the official models)."""
+    return int(sam.sam.prompt_encoder.mask_input_size[0])
+
+
+def input_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
+    """Height and width after the long side is brought to `long_side`, rounded as `ResizeLongestSide` rounds."""
+    return ResizeLongestSide.get_preprocess_shape(size[0], size[1], long_side)
+
+
+def to_sam(xy: np.ndarray, embedding: SamEmbedding) -> np.ndarray:
+    """Photo pixels to SAM input pixels; float [..., 2] of x and y."""
+    return np.asarray(xy, np.float64) * _scale(embedding)
+
+
+def to_photo(xy: np.ndarray, embedding: SamEmbedding) -> np.ndarray:
+    """SAM input pixels to photo pixels; the inverse of `to_sam`."""
+    return np.asarray(xy, np.float64) / _scale(embedding)
+
+
+def _scale(embedding: SamEmbedding) -> np.ndarray:
+    (height, width), (full_height, full_width) = embedding.input_size, embedding.original_size
+    return np.array([width / full_width, height / full_height])
+
+
+def decode(
+    sam: SamModel,
+    embedding: SamEmbedding,
+    prompts: Sequence[Prompt],
+    multimask: bool = False,
+    rowwise_masks: bool = False,
+    budget: int = DECODER_BYTES,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ask SAM all prompts at once.
+
+    All prompts share one call of the mask decoder; more are made only where prompts with and without a box are mixed
+    (SAM adds a padding point to the latter) or where the memory budget demands it. Within a call, prompts with fewer
+    points are filled up with SAM's "not a point" (label -1). A mask that several prompts share is embedded once.
+
+    Args:
+        sam: the model; only its prompt encoder and mask decoder run.
+        embedding: of the photo.
+        prompts: in photo pixels; a box's exclusive ends become the pixel indices SAM expects.
+        multimask: take the best of SAM's three masks by its predicted IoU; meant for a single point.
+        rowwise_masks: embed masks as Trident's published code does, see `_embed_masks`.
+        budget: bytes one decoder call may take.
+
+    Returns:
+        Low-resolution logits float32 [N, low, low] and predicted IoU float32 [N].
+    """
+    low = low_side(sam)
+    logits, iou = np.zeros((len(prompts), low, low), np.float32), np.zeros(len(prompts), np.float32)
+    size = batch_size(sam, budget)
+    for boxed in (True, False):
+        members = [i for i, prompt in enumerate(prompts) if (prompt.box is not None) == boxed]
+        for start in range(0, len(members), size):
+            chunk = members[start : start + size]
+            asked = [prompts[i] for i in chunk]
+            logits[chunk], iou[chunk] = _decode(sam.sam, embedding, asked, multimask, rowwise_masks)
+    return logits, iou
+
+
+def batch_size(sam: SamModel, budget: int = DECODER_BYTES) -> int:
+    """Prompts per decoder call so that its activations stay within `budget` bytes; at least 1.
+
+    Counted per prompt, in floats: the image tokens with their copies in the two-way transformer (queries, keys, sums,
+    about 12 times grid² times width) and the upscaled tokens (three of them, width/8 at four times the grid).
+    """
+    height, width = sam.sam.prompt_encoder.image_embedding_size
+    dim = int(sam.sam.prompt_encoder.embed_dim)
+    floats = 12 * height * width * dim + 3 * 16 * height * width * (dim // 8)
+    return max(1, int(budget // (4 * floats)))
+
+
+@torch.no_grad()
+def _decode(model, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: bool, rowwise: bool):
+    """One call of prompt encoder and mask decoder; either all prompts have a box or none has."""
+    weight = model.prompt_encoder.no_mask_embed.weight
+    place = {"device": weight.device, "dtype": weight.dtype}
+    # Without a box an empty list of points would leave the encoder without a batch size.
+    most = max(len(p.points) for p in prompts)
+    points = boxes = None
+    if most or prompts[0].box is None:
+        xy, labels = np.zeros((len(prompts), most, 2)), np.full((len(prompts), most), -1.0)
+        for i, p in enumerate(prompts):
+            xy[i, : len(p.points)], labels[i, : len(p.points)] = to_sam(p.points, embedding), p.labels
+        points = (torch.as_tensor(xy, **place), torch.as_tensor(labels, **place))
+    if prompts[0].box is not None:
+        boxes = torch.as_tensor(np.stack([_corners(p.box, embedding) for p in prompts]), **place)
+    sparse, dense = model.prompt_encoder(points=points, boxes=boxes, masks=None)
+    logits, iou = model.mask_decoder(
+        image_embeddings=torch.as_tensor(np.array(embedding.features), **place),
+        image_pe=model.prompt_encoder.get_dense_pe().to(**place),
+        sparse_prompt_embeddings=sparse.to(**place),
+        dense_prompt_embeddings=_embed_masks(model.prompt_encoder, [p.mask for p in prompts], dense, rowwise),
+        multimask_output=multimask,
+    )
+    best = iou.argmax(dim=1)
+    rows = torch.arange(len(prompts), device=iou.device)
+    return logits[rows, best].float().cpu().numpy(), iou[rows, best].float().cpu().numpy()
+
+
+def _embed_masks(encoder, masks: Sequence[np.ndarray | None], nothing: torch.Tensor, rowwise: bool) -> torch.Tensor:
+    """Dense prompt embeddings [N, C, g, g]; `nothing` is the encoder's answer to "no mask", kept where one is None.
+
+    Trident's published code hands SAM's encoder a mask without a batch axis. SAM's LayerNorm2d then normalises over
+    the rows of the map in place of its channels, which lifts the faint mask (alpha = 0.005) to full strength. The
+    recorded numbers contain this; `rowwise` reproduces it. Without it masks are embedded as SAM was trained.
+    """
+    different = list({id(m): m for m in masks if m is not None}.values())
+    if not different:
+        return nothing
+    weight = encoder.no_mask_embed.weight
+    maps = torch.as_tensor(np.stack(different)[:, None], device=weight.device, dtype=weight.dtype)
+    down = encoder.mask_downscaling
+    embedded = torch.stack([down(m) for m in maps]) if rowwise else down(maps)
+    place = {id(m): i for i, m in enumerate(different)}
+    return torch.stack([nothing[i] if m is None else embedded[place[id(m)]] for i, m in enumerate(masks)])
+
+
+def _corners(box: Sequence[float], embedding: SamEmbedding) -> np.ndarray:
+    """A box with exclusive ends as SAM's four coordinates: the first and the last pixel inside it."""
+    x0, y0, x1, y1 = box
+    return to_sam(np.array([[x0, y0], [max(x0, x1 - 1), max(y0, y1 - 1)]]), embedding).reshape(4)
+
+
+def upsample(
+    logits: np.ndarray, embedding: SamEmbedding, crop: Box | None = None, size: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Low-resolution logits to photo pixels, before any threshold.
+
+    SAM's own steps (bilinear to its square, padding cut off, bilinear to the photo) are linear and separable, so they
+    are two small matrix products, which also yield any part of the photo without the rest.
+
+    Args:
+        logits: float32 [N, low, low].
+        embedding: of the photo.
+        crop: x0, y0, x1, y1 of the part wanted, photo pixels; None: all of it.
+        size: height and width to resize to (bilinear) after SAM's own steps; None: the photo's.
+
+    Returns:
+        float32 [N, y1 - y0, x1 - x0].
+    """
+    low, square = logits.shape[-1], max(embedding.input_size)
+    size = tuple(embedding.original_size) if size is None else tuple(size)
+    x0, y0, x1, y1 = (0, 0, size[1], size[0]) if crop is None else crop
+    (in_h, in_w), (full_h, full_w) = embedding.input_size, embedding.original_size
+    rows = _axis(low, square, in_h, full_h, size[0])[y0:y1]
+    cols = _axis(low, square, in_w, full_w, size[1])[x0:x1]
+    # Only the low-resolution cells that reach into the crop take part.
+    r, c = _reach(rows), _reach(cols)
+    return np.stack([(rows[:, r] @ np.asarray(m, np.float32)[r, c]) @ cols[:, c].T for m in logits])
+
+
+@lru_cache(maxsize=16)
+def _axis(low: int, square: int, valid: int, full: int, final: int) -> np.ndarray:
+    """The weights float32 [final, low] of one axis: low to square, cut to valid, to full, to final; all bilinear."""
+    weights = _resize(torch.eye(low)[None, None], square)[:, :, :valid]
+    weights = _resize(_resize(weights, full), final)[0, 0].numpy()
+    weights.flags.writeable = False
+    return weights
+
+
+def _resize(weights: torch.Tensor, length: int) -> torch.Tensor:
+    return F.interpolate(weights, (length, weights.shape[3]), mode="bilinear", align_corners=False)
+
+
+def _reach(weights: np.ndarray) -> slice:
+    used = np.flatnonzero(weights.any(axis=0))
+    return slice(int(used[0]), int(used[-1]) + 1)
+
+
+def positive_box(logits: np.ndarray, embedding: SamEmbedding, size: tuple[int, int]) -> Box | None:
+    """A box of photo pixels outside which the upsampled logits [low, low] are certainly not above zero.
+
+    Resizing twice reaches at most two low-resolution cells beyond a positive one. None: nothing is positive.
+    """
+    low, square = logits.shape[-1], max(embedding.input_size)
+    positive = logits > 0
+    ends = []
+    for axis in (1, 0):
+        hit = np.flatnonzero(positive.any(axis=1 - axis))
+        if not len(hit):
+            return None
+        scale = square / low * size[axis] / embedding.input_size[axis]
+        start, stop = int(np.floor((hit[0] - 2) * scale)), int(np.ceil((hit[-1] + 3) * scale))
+        ends.append((max(start, 0), min(stop, size[axis])))
+    (x0, x1), (y0, y1) = ends
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def mask_to_logits(mask: np.ndarray, embedding: SamEmbedding, low: int, strength: float = 8.0) -> np.ndarray:
+    """A drawn mask, bool [H, W], as a mask prompt: +strength inside, -strength outside, soft between.
+
+    Returns:
+        float32 [low, low] over SAM's padded square; the padding counts as outside.
+    """
+    height, width = input_size(mask.shape, low)
+    small = cv2.resize(mask.astype(np.float32), (max(width, 1), max(height, 1)), interpolation=cv2.INTER_AREA)
+    logits = np.full((low, low), -strength, np.float32)
+    logits[: small.shape[0], : small.shape[1]] = (2 * small - 1) * strength
+    return logits
