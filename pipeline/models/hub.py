@@ -88,10 +88,8 @@ def fetch_pipeline(repo: str, *, label: str, progress: Progress | None = None) -
     progress = progress or Progress()
     index = cached_file(repo, "model_index.json")
     if index is not None:
-        folder = index.parent
-        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-        if not missing_parts(folder, names):
-            return folder
+        if not missing_parts(index.parent):
+            return index.parent
     if offline():
         raise NamebrushError(f"{repo} is not complete in {cache_dir()} and HF_HUB_OFFLINE forbids fetching it.")
     from huggingface_hub import HfApi
@@ -108,7 +106,7 @@ def fetch_pipeline(repo: str, *, label: str, progress: Progress | None = None) -
         share = _Share(progress, done / total, sizes[name] / total)
         fetch_file(repo, name, label=f"{label} ({name})", progress=Progress(report=share))
         done += sizes[name]
-    missing = missing_parts(index.parent, list(names))
+    missing = missing_parts(index.parent)
     if missing:
         raise NotThere(f"{repo} lacks weights for {', '.join(missing)}.")
     return index.parent
@@ -139,9 +137,12 @@ def variant(folder: Path) -> str | None:
     return "fp16" if any(found["half"] and not found["full"] for found in parts) else None
 
 
-def missing_parts(folder: Path, names: list[str]) -> list[str]:
-    """Parts named in `model_index.json` without files in `folder`, with a `config.json` without weights, or with an
-    index of shards of which some are not there."""
+def missing_parts(folder: Path) -> list[str]:
+    """Parts that `folder/model_index.json` names but that are not whole.
+
+    Such a part has no files, or a `config.json` without weights, or an index of shards of which some are missing.
+    """
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     missing = []
     for component in _components(folder / "model_index.json"):
         mine = [name for name in names if name.startswith(f"{component}/")]

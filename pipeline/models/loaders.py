@@ -1,0 +1,175 @@
+"""The models of a preset, each loaded when it is first used and then shared by everyone."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import NamebrushError
+from ..progress import Progress
+from . import builtin, fetch, official
+from .catalog import KINDS, get_preset
+from .records import ClipModel, DinoModel, Geometry, SamModel
+
+_RECORDS = {"clip": ClipModel, "dino": DinoModel, "sam": SamModel}
+Part = str | Path | ClipModel | DinoModel | SamModel | None
+
+
+def load_models(
+    preset: str = "tiny",
+    *,
+    clip: Part = None,
+    dino: Part = None,
+    sam: Part = None,
+    inpaint: Any = None,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> Models:
+    """The models of a preset, parts replaced where named; nothing is loaded or fetched before it is used.
+
+    Args:
+        preset: a name of `catalog.PRESETS`.
+        clip, dino, sam, inpaint: another part: a name of the catalogue, a hub name, a local file or folder (see
+            `fetch.choose`), or a model that is already in memory (`ClipModel`, `DinoModel`, `SamModel`, a `diffusers`
+            pipeline).
+        device: a torch device; None: a graphics card if there is one.
+        progress: told when a part is fetched or loaded later on.
+
+    Raises:
+        NamebrushError: no such preset, name, path or device.
+    """
+    chosen = get_preset(preset)
+    wanted = {"clip": clip, "dino": dino, "sam": sam, "inpaint": inpaint}
+    parts: dict[str, Any] = {}
+    for kind, value in wanted.items():
+        named = isinstance(value, (str, Path))
+        if value is not None and not named and kind in _RECORDS and not isinstance(value, _RECORDS[kind]):
+            raise NamebrushError(f"{kind} must be a name, a path or a {_RECORDS[kind].__name__}.")
+        if value is not None and not named:
+            parts[kind] = value
+        elif kind == "inpaint" and value is None and not chosen.inpaint:
+            parts[kind] = None  # said when it is needed
+        else:
+            parts[kind] = fetch.choose(kind, value, chosen)
+    try:
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise NamebrushError(f"The device {device} is not available here; use cpu.") from error
+    return Models(chosen.name, chosen.geometry, parts, place, progress)
+
+
+class Models:
+    """Models shared by all visitors; they hold no photo of anyone's. Made by `load_models`.
+
+    Attributes:
+        preset: name of the preset.
+        geometry: how photos are cut for this CLIP unless a recipe or a setting says otherwise.
+        device: where the models are.
+    """
+
+    def __init__(
+        self, preset: str, geometry: Geometry, parts: dict[str, Any], device: torch.device, progress: Progress | None
+    ):
+        self.preset, self.geometry, self.device = preset, geometry, device
+        self._parts, self._progress = parts, progress or Progress()
+        self._locks = {kind: threading.RLock() for kind in KINDS}
+        self._loaded: dict[str, Any] = {}
+
+    @property
+    def clip(self) -> ClipModel:
+        """CLIP; loaded at first use. Raises `NamebrushError` where its weights cannot be had."""
+        return self._get("clip", self._progress)
+
+    @property
+    def dino(self) -> DinoModel:
+        """DINO; loaded at first use. Raises `NamebrushError` where its weights cannot be had."""
+        return self._get("dino", self._progress)
+
+    @property
+    def sam(self) -> SamModel:
+        """SAM; loaded at first use. Raises `NamebrushError` where its weights cannot be had."""
+        return self._get("sam", self._progress)
+
+    def inpaint(self, progress: Progress | None = None):
+        """The `diffusers` inpainting pipeline; loaded at first use.
+
+        Raises:
+            NamebrushError: the preset has none, or its weights cannot be had.
+        """
+        return self._get("inpaint", progress or self._progress)
+
+    def load(self, *kinds: str, progress: Progress | None = None) -> Models:
+        """Fetch and load parts now, with progress: the named kinds, or `clip`, `dino` and `sam`."""
+        for kind in kinds or ("clip", "dino", "sam"):
+            if kind not in KINDS:
+                raise NamebrushError(f"{kind!r} is no kind of model; choose from {', '.join(KINDS)}.")
+            self._get(kind, progress or self._progress)
+        return self
+
+    def has(self, kind: str) -> bool:
+        """Whether a part is there: chosen, and on this machine (no network is asked)."""
+        part = self._parts[kind]
+        if part is None:
+            return False
+        if not isinstance(part, fetch.Choice) or part.path is not None:
+            return True
+        if not part.checkpoint.sources:
+            return (builtin.ASSETS / kind / builtin.WEIGHTS).is_file()
+        return fetch.on_disk(part.checkpoint)
+
+    def title(self, kind: str) -> str:
+        """What a part is called in sentences; "none" where the preset has none."""
+        part = self._parts[kind]
+        if part is None:
+            return "none"
+        return part.title if isinstance(part, fetch.Choice) else getattr(part, "name", type(part).__name__)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Every part for a person: `kind`, `title`, `licence`, `card`, `bytes`, `loaded`, `here` (as `has`)."""
+        rows = []
+        for kind in KINDS:
+            part = self._parts[kind]
+            row = {"kind": kind, "title": self.title(kind), "licence": "", "card": "", "bytes": 0}
+            if isinstance(part, fetch.Choice):
+                row.update(licence=part.licence, card=part.card, bytes=part.bytes)
+            rows.append({**row, "loaded": kind in self._loaded, "here": self.has(kind)})
+        return rows
+
+    def _get(self, kind: str, progress: Progress) -> Any:
+        if kind not in self._loaded:
+            with self._locks[kind]:  # a second visitor waits for the first one's download
+                if kind not in self._loaded:
+                    self._loaded[kind] = self._load(kind, progress)
+        return self._loaded[kind]
+
+    def _load(self, kind: str, progress: Progress) -> Any:
+        part = self._parts[kind]
+        if part is None:
+            part = fetch.choose(kind, None, get_preset(self.preset))  # raises, and says what to do
+        if not isinstance(part, fetch.Choice):
+            return self._placed(kind, part)
+        own = part.checkpoint is not None and not part.checkpoint.sources
+        if own:
+            progress.step(f"Loading {part.title}")
+            return self._placed(kind, getattr(builtin, f"load_{kind}")())
+        path = part.path or fetch.fetch(part.checkpoint, progress)
+        progress.step(f"Loading {part.title}")
+        if kind == "clip":
+            return self._placed(kind, official.load_clip(path, part.architecture))
+        if kind == "dino":
+            return self._placed(kind, official.load_dino(path))
+        if kind == "sam":
+            return self._placed(kind, official.load_sam(path))
+        return official.load_inpaint(path, self.device)
+
+    def _placed(self, kind: str, record: Any) -> Any:
+        """The same record with its module on the device."""
+        if kind == "inpaint":
+            return record.to(self.device)
+        field = "sam" if kind == "sam" else "model"
+        return dataclasses.replace(record, **{field: getattr(record, field).to(self.device)})
