@@ -136,15 +136,20 @@ def _embed_masks(encoder, masks: Sequence[np.ndarray | None], nothing: torch.Ten
     the rows of the map in place of its channels, which lifts the faint mask (alpha = 0.005) to full strength. The
     recorded numbers contain this; `rowwise` reproduces it. Without it masks are embedded as SAM was trained.
     """
-    different = list({id(m): m for m in masks if m is not None}.values())
+    different = {_identity(m): m for m in masks if m is not None}
     if not different:
         return nothing
     weight = encoder.no_mask_embed.weight
-    maps = torch.as_tensor(np.stack(different)[:, None], device=weight.device, dtype=weight.dtype)
+    maps = torch.as_tensor(np.stack(list(different.values()))[:, None], device=weight.device, dtype=weight.dtype)
     down = encoder.mask_downscaling
     embedded = torch.stack([down(m) for m in maps]) if rowwise else down(maps)
-    place = {id(m): i for i, m in enumerate(different)}
-    return torch.stack([nothing[i] if m is None else embedded[place[id(m)]] for i, m in enumerate(masks)])
+    place = {key: i for i, key in enumerate(different)}
+    return torch.stack([nothing[i] if m is None else embedded[place[_identity(m)]] for i, m in enumerate(masks)])
+
+
+def _identity(array: np.ndarray) -> tuple:
+    """Equal for views of the same numbers, as the prompts of one class hold them."""
+    return array.ctypes.data, array.shape, array.strides
 
 
 def _corners(box: Sequence[float], embedding: SamEmbedding) -> np.ndarray:

@@ -2,67 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ..errors import NamebrushError
+from ..settings import setting, validate
 
 #: Pixels of a typical photo of Trident's datasets (500 x 375), for which its minimal area is meant.
 REFERENCE_PIXELS = 500 * 375
-
-
-def _setting(default, label: str, help: str, low: float | None = None, high: float | None = None):
-    return field(default=default, metadata={"label": label, "help": help, "min": low, "max": high})
 
 
 @dataclass(frozen=True)
 class RefineSettings:
     """How labels become prompts and which of SAM's answers are kept; the defaults are Trident's.
 
-    Every field's metadata holds `label`, `help`, `min` and `max` (None for switches), from which flags and controls
-    are generated.
+    The fields are declared with `settings.setting`, from which flags and controls are generated.
     """
 
-    alpha: float = _setting(
-        0.005, "Mask prompt strength", "How strongly the class map is shown to SAM as a hint; 0 shows nothing.", 0.0, 20.0
+    TITLE: ClassVar[str] = "refinement"
+
+    alpha: float = setting(
+        0.005, "Mask prompt strength", "How strongly the class map is shown to SAM as a hint.", min=0.0, max=20.0
     )
-    coarse_threshold: float = _setting(
-        0.1,
-        "Coarse threshold",
-        "Pixels where no name reaches this probability are left out when regions are found.",
-        0.0,
-        1.0,
-    )
-    minimal_area: int = _setting(
-        225, "Smallest region", "SAM is not asked about regions smaller than this many half-size pixels.", 0, 100_000
-    )
-    scale_area: bool = _setting(
+    coarse_threshold: float = setting(
+        0.1, "Coarse threshold", "Pixels where no name reaches this probability are left out when regions are found.",
+        min=0.0, max=1.0,
+    )  # fmt: skip
+    minimal_area: int = setting(
+        225, "Smallest region", "SAM is not asked about regions smaller than this many half-size pixels.",
+        min=0, max=100_000,
+    )  # fmt: skip
+    scale_area: bool = setting(
         True, "Smaller on small photos", "Lower the smallest region in proportion on photos below 500 x 375 pixels."
     )
-    iou_threshold: float = _setting(
-        0.8, "Quality gate", "SAM's mask is used only where SAM itself expects a better overlap than this.", 0.0, 1.0
-    )
-    use_points: bool = _setting(True, "Ask with points", "Show SAM the region's most certain pixel.")
-    use_boxes: bool = _setting(True, "Ask with boxes", "Show SAM the box around the region.")
-    use_masks: bool = _setting(True, "Ask with masks", "Show SAM the class map as a faint mask.")
-    rowwise_masks: bool = _setting(
-        True,
-        "Masks as published",
+    iou_threshold: float = setting(
+        0.8, "Quality gate", "SAM's mask is used only where SAM itself expects a better overlap than this.",
+        min=0.0, max=1.0,
+    )  # fmt: skip
+    use_points: bool = setting(True, "Ask with points", "Show SAM the region's most certain pixel.")
+    use_boxes: bool = setting(True, "Ask with boxes", "Show SAM the box around the region.")
+    use_masks: bool = setting(True, "Ask with masks", "Show SAM the class map as a faint mask.")
+    rowwise_masks: bool = setting(
+        True, "Masks as published",
         "Embed masks as Trident's published code does, normalised along the rows of the map, which makes the faint "
         "mask strong; off: as SAM itself does.",
-    )
-    half: bool = _setting(True, "Find regions at half size", "Find regions on a map of half the photo's size.")
-    protect_failed: bool = _setting(
-        False,
-        "Protect rejected regions",
+    )  # fmt: skip
+    half: bool = setting(True, "Regions at half size", "Find regions on a map of half the photo's size.")
+    protect_failed: bool = setting(
+        False, "Protect rejected regions",
         "Where SAM's mask was rejected, keep the coarse region even if another region's mask reaches into it with a "
         "lower probability. Trident means to do this, but its published code does not.",
-    )
+    )  # fmt: skip
 
     def __post_init__(self):
-        for f in fields(self):
-            value, low, high = getattr(self, f.name), f.metadata["min"], f.metadata["max"]
-            if low is not None and not low <= value <= high:
-                raise NamebrushError(f"{f.metadata['label']} must lie between {low:g} and {high:g}, got {value}.")
+        validate(self)
         if not (self.use_points or self.use_boxes or self.use_masks):
             raise NamebrushError("Refinement needs at least one kind of prompt: points, boxes or masks.")
 

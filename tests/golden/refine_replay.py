@@ -83,7 +83,8 @@ def trident_samrefine(golden: Golden, check: Check) -> None:
     check.values("refined_logits", scores if kept.any() else probs)
     if golden.has("kept_boxes"):
         grid_boxes = np.array([c.box for c in questions.components]) - [0, 0, 1, 1]
-        check.equal("kept_boxes", hyper.get("down_ratio", 2) * grid_boxes[kept].reshape(golden.arrays["kept_boxes"].shape))
+        kept_boxes = hyper.get("down_ratio", 2) * grid_boxes[kept]
+        check.equal("kept_boxes", kept_boxes.reshape(golden.arrays["kept_boxes"].shape))
     if golden.has("kept_scores"):
         check.values("kept_scores", iou[kept].reshape(golden.arrays["kept_scores"].shape))
 
