@@ -1,6 +1,5 @@
-"""Labels to regions, regions to prompts, prompts to refined masks."""
+"""Labels to regions, regions to prompts, prompts to refined masks.
 
-from .refine import METHODS, refine
-from .settings import RefineSettings
-
-__all__ = ["METHODS", "RefineSettings", "refine"]
+`refine.refine.refine` does all of it; `refine.settings.RefineSettings` is light and imports no model library, so that
+the command line can list its flags at once.
+"""
