@@ -206,6 +206,8 @@ def _explained(repo: str) -> Iterator[None]:
     except errors.EntryNotFoundError as error:
         raise NotThere(f"{repo} does not have this file.") from error
     except errors.HfHubHTTPError as error:
+        if error.response is not None and error.response.status_code == 404:
+            raise NotThere(f"{repo} does not have this file.") from error
         raise DownloadError(f"The hub does not answer for {repo}: {str(error).splitlines()[0]}") from error
     except Exception as error:
         # huggingface_hub changed its HTTP library more than once; their errors share no base worth importing.
