@@ -46,12 +46,23 @@ def cosine_maps(encoded: Encoded, text: np.ndarray, size: tuple[int, int]) -> np
 
 
 def frame_cosines(encoded: Encoded, text: np.ndarray) -> list[Tensor]:
-    """The cosines of `cosine_maps` before they go to the wanted size: one float32 [Q, fh, fw] per frame."""
+    """Cosine of every word with every pixel of every frame, before they are brought to a common size.
+
+    Args:
+        encoded: dense features; together the boxes of a frame must cover it.
+        text: float32 [Q, D] of unit rows.
+
+    Returns:
+        One float32 [Q, fh, fw] per frame (one frame, unless there are several scales).
+
+    Raises:
+        ValueError: the maps leave part of their frame uncovered, or the words were embedded by another CLIP.
+    """
     words = torch.from_numpy(np.ascontiguousarray(text, dtype=np.float32))
-    if encoded.maps and words.shape[1] != encoded.maps[0].features.shape[0]:
-        raise ValueError(f"features of {encoded.maps[0].features.shape[0]} channels, words of {words.shape[1]}")
     frames: dict[tuple[int, int], list[FeatureMap]] = {}
     for one in encoded.maps:
+        if one.features.shape[0] != words.shape[1]:
+            raise ValueError(f"features of {one.features.shape[0]} channels, words of {words.shape[1]}")
         frames.setdefault(tuple(one.frame or encoded.frame), []).append(one)
     return [_frame_cosines(maps, words, frame) for frame, maps in frames.items()]
 

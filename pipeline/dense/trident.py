@@ -11,7 +11,7 @@ from ..records import Box
 from .affinity import AttentionRows, aggregate
 from .proxy import BETA, GAMMA, mean_similarity, proxy_attend, proxy_weights
 from .splice import halves, join_columns, resize_canvas, splice_windows
-from .trunk import Grid, run_trunk
+from .trunk import Grid, Trunk
 
 #: Values [heads, n, c], attention rows and grid (h, w) of a SAM run; two of them for the halves of a wide photo.
 SamRun = tuple[Tensor, AttentionRows, Grid]
@@ -23,24 +23,23 @@ def joint_mean(foundation: Tensor) -> Tensor:
 
 
 def window_pass(
-    visual: nn.Module, windows: Tensor, foundation: Tensor, beta: float = BETA, gamma: float = GAMMA, batch: int = 8
+    visual: nn.Module, trunk: Trunk, foundation: Tensor, beta: float = BETA, gamma: float = GAMMA, batch: int = 8
 ) -> Tensor:
-    """Every window through CLIP with proxy attention whose mean S is taken over all windows jointly.
+    """The last block of every window with proxy attention whose mean S is taken over all windows jointly.
 
     Args:
-        windows: float [W, 3, h, w], normalised for CLIP.
+        trunk: tokens of the W windows before the last block.
         foundation: float [W, C, vh, vw].
         batch: windows at a time; it does not change the result.
 
     Returns:
         [W, vh * vw, width] after out_proj, before any LayerNorm.
     """
-    mean, outputs = joint_mean(foundation), []
-    for start in range(0, len(windows), batch):
-        some = foundation[start : start + batch]
-        trunk = run_trunk(visual, windows[start : start + batch])
-        weights = proxy_weights(some, beta, gamma, mean)
-        outputs.append(proxy_attend(visual, trunk.tokens, trunk.grid, weights, tuple(some.shape[-2:])))
+    mean, outputs, onto = joint_mean(foundation), [], (foundation.shape[-2], foundation.shape[-1])
+    for start in range(0, len(foundation), batch):
+        weights = proxy_weights(foundation[start : start + batch], beta, gamma, mean)
+        tokens = trunk.tokens[start : start + batch]
+        outputs.append(proxy_attend(visual, tokens, trunk.grid, weights, onto))
     return torch.cat(outputs)
 
 

@@ -1,9 +1,9 @@
-"""How a photo is cut for CLIP: the resized frame, the windows on it, their padding, and batches of them."""
+"""How a photo is cut for CLIP: the resized frame, the windows on it, and their padding."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,6 @@ from torch import Tensor
 from ..records import Box
 
 Size = tuple[int, int]
-#: The multiple to which ProxyCLIP's and Trident's published code pads windows: whole patches of 14 and of 8 pixels.
-PUBLISHED_PADDING = 56
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,29 @@ class Layout:
     frame: Size
     boxes: tuple[Box, ...]
     multiple: int = 1
+
+
+def layout_of(
+    size: Size, short: int, window: int, stride: int, patch: int, multiple: int, whole_patches: bool, pad: bool
+) -> Layout:
+    """The frame and windows of a photo.
+
+    Args:
+        size: height and width of the photo.
+        short, window, stride: in pixels.
+        patch: side of a CLIP patch.
+        multiple: least common multiple of the patches of all models that look at a window.
+        whole_patches: Trident's frame, with window origins on patches; the window is rounded up to `multiple`, the
+            stride to the nearest whole patch. Else the short side alone decides.
+        pad: zero-pad windows to `multiple` (for frames smaller than a window, or windows of broken patches). The
+            published 56 is the multiple of patches of 14 and 8.
+    """
+    frame = short_side_frame(size, short)
+    if whole_patches:
+        window = math.ceil(window / multiple) * multiple
+        stride = max(1, round(stride / patch)) * patch
+        frame = patch_frame(frame, patch, window)
+    return Layout(frame, window_boxes(frame, window, stride), multiple if pad else 1)
 
 
 def window_boxes(frame: Size, window: int, stride: int) -> tuple[Box, ...]:
@@ -67,24 +88,9 @@ def cut(image: Tensor, box: Box, multiple: int = 1) -> Tensor:
     return F.pad(image[:, y0:y1, x0:x1], padding(y1 - y0, x1 - x0, multiple))
 
 
-def batches(image: Tensor, layout: Layout, boxes: Sequence[Box], size: int) -> Iterator[tuple[list[int], Tensor]]:
-    """Cut windows in groups of at most `size` of equal shape.
-
-    Yields:
-        Indices into `boxes`, in order, and the windows [B, 3, h, w].
-    """
-    group: list[int] = []
-    for index, box in enumerate(boxes):
-        if group and (len(group) == size or _extent(boxes[group[0]]) != _extent(box)):
-            yield group, torch.stack([cut(image, boxes[i], layout.multiple) for i in group])
-            group = []
-        group.append(index)
-    if group:
-        yield group, torch.stack([cut(image, boxes[i], layout.multiple) for i in group])
-
-
-def _extent(box: Box) -> Size:
-    return box[3] - box[1], box[2] - box[0]
+def cut_all(image: Tensor, layout: Layout, start: int, stop: int) -> Tensor:
+    """Windows start..stop of a layout, zero-padded: [B, 3, h, w]. All windows of a layout have one size."""
+    return torch.stack([cut(image, box, layout.multiple) for box in layout.boxes[start:stop]])
 
 
 def short_side_frame(size: Size, short: int) -> Size:
@@ -112,14 +118,15 @@ def patch_frame(size: Size, patch: int, window: int) -> Size:
 
 
 def resize_photo(pixels: np.ndarray, size: Size) -> Tensor:
-    """Photo pixels uint8 [H, W, 3] as float32 [3, h, w] in 0..1 at another size.
+    """Photo pixels uint8 [H, W, 3] at another size, as float32 [3, h, w] in 0..1.
 
-    Bilinear; where the photo shrinks the filter widens with it, so that fine texture does not alias.
+    Bilinear, rounded to 8 bits as published; where the photo shrinks the filter widens with it, so that fine texture
+    does not alias.
     """
-    image = torch.tensor(pixels).permute(2, 0, 1).float().div_(255)
-    if image.shape[-2:] == tuple(size):
-        return image
-    return F.interpolate(image[None], size=tuple(size), mode="bilinear", align_corners=False, antialias=True)[0]
+    image = torch.tensor(pixels).permute(2, 0, 1)[None]
+    if image.shape[-2:] != tuple(size):
+        image = F.interpolate(image, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
+    return image[0].float() / 255
 
 
 def normalised(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:

@@ -10,7 +10,7 @@ from pipeline.dense.affinity import affinity_blocks
 from pipeline.dense.cosines import patch_cosines
 from pipeline.dense.sam_features import encode_sam
 from pipeline.dense.trident import aggregate_canvas, window_pass
-from pipeline.dense.trunk import head
+from pipeline.dense.trunk import head, run_trunk
 from pipeline.dense.windows import window_boxes
 
 from .registry import Check, Golden, replays
@@ -52,7 +52,7 @@ def trident(golden: Golden, check: Check) -> None:
     check.equal("dst_coords", torch.tensor([[y0, x0, y1, x1] for x0, y0, x1, y1 in boxes]) // patch)
     windows = torch.stack([image[:, y0:y1, x0:x1] for x0, y0, x1, y1 in boxes])
     foundation = torch.from_numpy(golden.input("vfm_feats"))
-    outputs = window_pass(visual, windows, foundation, hyper["beta"], hyper["gamma"], batch=2)
+    outputs = window_pass(visual, run_trunk(visual, windows), foundation, hyper["beta"], hyper["gamma"], batch=2)
     check.values("window_attn_out", outputs.transpose(0, 1))
     sams = recorded_sam(golden)
     text = torch.from_numpy(golden.input("text"))

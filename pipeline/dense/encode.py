@@ -1,0 +1,225 @@
+"""A photo to class-agnostic dense features, by a recipe: everything here is done once per photo, whatever the words.
+
+What several methods need of the same photo (SAM's run, DINO's windows, CLIP's tokens before the last block) can be
+shared between calls through a `cache.ByteCache`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..cache import ByteCache
+from ..models.records import ClipModel, DinoModel, Geometry, SamModel
+from ..progress import Progress
+from ..records import Encoded, FeatureMap, Photo
+from .dino_features import dino_features
+from .families import spliced_map, window_maps
+from .recipes import Recipe
+from .sam_features import SamFeatures, encode_sam
+from .trident import SamRun
+from .trunk import Trunk, check_tower, heads_of, run_trunk
+from .windows import Layout, Size, cut_all, layout_of, normalised, padded_box, resize_photo, unnormalised
+
+#: Bytes of one layer's attention over a batch of windows; decides how many windows run at once.
+ATTENTION_BYTES = 64 * 2**20
+MAX_BATCH = 16
+
+
+class Models(Protocol):
+    """What `encode` asks of loaded models; a model that the recipe does not need is not touched."""
+
+    preset: str
+    geometry: Geometry
+    clip: ClipModel
+    dino: DinoModel
+    sam: SamModel
+
+
+@dataclass
+class _Steps:
+    """Progress over `parts` equal parts, and the seconds of each encoder."""
+
+    progress: Progress
+    parts: int
+    done: int = 0
+
+    def __post_init__(self):
+        self.clock = Progress()
+
+    def say(self, message: str, share: float = 0.0) -> None:
+        """Report a step `share` of the way through the part under way."""
+        self.progress.step(message, min(1.0, (self.done + share) / self.parts))
+
+    @contextmanager
+    def part(self, encoder: str) -> Iterator[Progress]:
+        """One part; gives a `Progress` for it."""
+        with self.clock.stage(encoder):
+            yield Progress(lambda message, share=None: self.say(message, share or 0.0))
+        self.done += 1
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the passes over one photo have in common."""
+
+    photo: Photo
+    recipe: Recipe
+    models: Models
+    steps: _Steps
+    shared: ByteCache | None
+
+    def once(self, key: tuple, make: Callable):
+        """Something of this photo, taken from the shared cache where it is there."""
+        if self.shared is None:
+            return make()
+        return self.shared.get_or_make((self.photo.hash, *key), make, lambda: self.steps.say("Waiting"))
+
+
+@torch.no_grad()
+def encode(
+    photo: Photo,
+    recipe: Recipe,
+    models: Models,
+    geometry: Geometry | None = None,
+    progress: Progress | None = None,
+    *,
+    sam: SamFeatures | None = None,
+    shared: ByteCache | None = None,
+) -> Encoded:
+    """Dense features of a photo.
+
+    Args:
+        photo: what to look at.
+        recipe: how.
+        models: loaded models, see `Models`.
+        geometry: short side, window and stride in pixels; None: the preset's. See `windows.layout_of` for rounding.
+        progress: told of every batch of windows, may cancel between them.
+        sam: SAM's run over this photo where there already is one (`sam_run` makes and shares it).
+        shared: results of this photo that several methods use are taken from it and put into it.
+
+    Returns:
+        `Encoded` with unit-norm maps: one per window, or for spliced features one per scale on SAM's grid. Its
+        `seconds` are those of "clip", "dino" and "sam" (with its affinity), close to 0 for what was shared.
+
+    Raises:
+        NamebrushError: the CLIP's image tower has no patches that can be compared with words.
+        Cancelled: from `progress`.
+    """
+    spliced = recipe.splice == "features"
+    steps = _Steps(progress or Progress(), len(recipe.scales) * (1 + bool(recipe.foundation) + spliced) + spliced)
+    job = _Job(photo, recipe, models, steps, shared)
+    check_tower(models.clip.model.visual)
+    runs = _sam_runs(job, sam) if spliced else []
+    maps: list[FeatureMap] = []
+    frame = None
+    for scale in recipe.scales:
+        layout = _layout(job, geometry or models.geometry, scale)
+        image = normalised(resize_photo(photo.pixels, layout.frame), models.clip.mean, models.clip.std)
+        foundation = _foundation(job, image, layout) if recipe.foundation else None
+        found, own = _maps(job, image, layout, foundation, runs)
+        frame = frame or own
+        maps += [one if own == frame else replace(one, frame=own) for one in found]
+    return Encoded(tuple(maps), frame, photo.hash, models.preset, recipe.name, dict(steps.clock.seconds))
+
+
+def sam_run(
+    photo: Photo, sam: SamModel, progress: Progress | None = None, shared: ByteCache | None = None
+) -> SamFeatures:
+    """SAM's encoder on a photo, run once however many methods and clicks ask for it."""
+
+    def make() -> SamFeatures:
+        return encode_sam(sam.sam, photo.pixels, progress)
+
+    return make() if shared is None else shared.get_or_make((photo.hash, "sam", sam.name), make)
+
+
+def _layout(job: _Job, geometry: Geometry, scale: float) -> Layout:
+    patch = job.models.clip.patch_size
+    multiple = math.lcm(patch, job.models.dino.patch_size) if job.recipe.foundation else patch
+    return layout_of(
+        job.photo.size, max(patch, round(geometry.short_side * scale)), geometry.window, geometry.stride, patch,
+        multiple, whole_patches=job.recipe.splice == "features", pad=job.recipe.padding == "patch",
+    )
+
+
+def _in_batches(job: _Job, image: Tensor, layout: Layout, module: nn.Module, patch: int, heads: int, run: Callable,
+                message: str) -> list:
+    """Run windows through a model in batches that fit `ATTENTION_BYTES`, one step per batch."""
+    x0, y0, x1, y1 = padded_box(layout.boxes[0], layout.multiple)
+    tokens = 1 + ((y1 - y0) // patch) * ((x1 - x0) // patch)
+    size = max(1, min(MAX_BATCH, ATTENTION_BYTES // (4 * heads * tokens**2)))
+    weight = next(module.parameters())
+    count, results = len(layout.boxes), []
+    for start in range(0, count, size):
+        stop = min(start + size, count)
+        job.steps.say(f"{message}, {stop} of {count} windows", start / count)
+        results.append(run(cut_all(image, layout, start, stop).to(weight.device, weight.dtype)))
+    return results
+
+
+def _foundation(job: _Job, image: Tensor, layout: Layout) -> Tensor:
+    """DINO's features of every window, float32 [W, C, vh, vw].
+
+    DINO sees the very windows CLIP sees: CLIP's statistics taken out again, DINO's own put in, padding included.
+    """
+    clip, dino = job.models.clip, job.models.dino
+
+    def run(windows: Tensor) -> Tensor:
+        colours = unnormalised(windows, clip.mean, clip.std)
+        return dino_features(dino.model, normalised(colours, dino.mean, dino.std))
+
+    def make() -> Tensor:
+        heads = dino.model.config.num_attention_heads
+        return torch.cat(_in_batches(
+            job, image, layout, dino.model, dino.patch_size, heads, run, "Comparing places in the photo"))
+
+    with job.steps.part("dino"):
+        return job.once(("dino", dino.name, clip.mean, clip.std, layout), make)
+
+
+def _trunk(job: _Job, image: Tensor, layout: Layout) -> Trunk:
+    """CLIP's tokens before the last block, of every window."""
+    clip, visual = job.models.clip, job.models.clip.model.visual
+
+    def make() -> Trunk:
+        some = _in_batches(
+            job, image, layout, visual, clip.patch_size, heads_of(visual), lambda w: run_trunk(visual, w),
+            "Looking at the photo")
+        return Trunk(torch.cat([t.tokens for t in some]), some[0].grid)
+
+    return job.once(("trunk", clip.name, layout), make)
+
+
+def _maps(
+    job: _Job, image: Tensor, layout: Layout, foundation: Tensor | None, runs: list[SamRun]
+) -> tuple[list[FeatureMap], Size]:
+    """The maps of one scale and the frame their boxes refer to."""
+    clip, recipe = job.models.clip, job.recipe
+    visual = clip.model.visual
+    with job.steps.part("clip"):
+        trunk = _trunk(job, image, layout)
+        if not runs:
+            return window_maps(visual, trunk, layout, recipe, foundation), layout.frame
+    with job.steps.part("sam"):
+        job.steps.say("Joining what belongs together")
+        one = spliced_map(visual, trunk, layout, recipe, foundation, runs, clip.patch_size)
+    return [one], one.features.shape[1:]
+
+
+def _sam_runs(job: _Job, given: SamFeatures | None) -> list[SamRun]:
+    """SAM's run over the photo, or two over its halves; the halves overlap by a column where the width is odd."""
+    sam, pixels = job.models.sam, job.photo.pixels
+    with job.steps.part("sam") as progress:
+        if job.recipe.halves:
+            half = (pixels.shape[1] + 1) // 2
+            runs = [encode_sam(sam.sam, part, progress) for part in (pixels[:, :half], pixels[:, -half:])]
+        else:
+            runs = [given or sam_run(job.photo, sam, progress, job.shared)]
+    return [(run.values, run.attention, run.grid) for run in runs]
