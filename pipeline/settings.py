@@ -1,7 +1,7 @@
 """Settings as validated records: the page's controls and the command line's flags are made from the same fields.
 
-A stage's settings are a frozen dataclass whose fields are declared with `setting(...)`: a label, a plain sentence and a
-range or choices. `validate` checks a record against them, `add_flags` and `from_flags` turn it into command-line flags
+A stage's settings are a frozen dataclass whose fields are declared with `setting(...)`: a label, a plain sentence and
+a range or choices. `validate` checks a record against them, `add_flags` and `from_flags` turn it into command-line flags
 and back, `split` deals keyword arguments out to several records.
 """
 
@@ -20,7 +20,6 @@ from .errors import NamebrushError
 from .text.templates import TEMPLATE_HELP
 
 R = TypeVar("R")
-Choices = "tuple[str, ...] | Callable[[], tuple[str, ...]]"
 
 
 def setting(
@@ -132,6 +131,8 @@ def add_flags(parser: argparse.ArgumentParser, record: type, skip: frozenset[str
             continue
         if kind in (int, float):
             text += _range(field.metadata.get("min"), field.metadata.get("max"))
+        elif isinstance(field.metadata.get("choices"), tuple):
+            text += " Choices: " + ", ".join(field.metadata["choices"]) + "."
         shown = "" if field.default is None or field.default == "" else f" [{field.default}]"
         metavar = {int: "N", float: "X"}.get(kind, field.name.upper())
         group.add_argument(flag, type=_reader(kind, flag), metavar=metavar, help=text + shown, **options)
@@ -142,7 +143,8 @@ def _reader(kind: type, flag: str) -> Callable[[str], Any]:
         try:
             return kind(text)
         except ValueError:
-            raise NamebrushError(f"{flag} must be {'a whole number' if kind is int else 'a number'}, got {text!r}.") from None
+            what = "a whole number" if kind is int else "a number"
+            raise NamebrushError(f"{flag} must be {what}, got {text!r}.") from None
 
     return read
 
@@ -166,14 +168,19 @@ class SegmentSettings:
     TITLE: typing.ClassVar[str] = "segmentation"
 
     method: str = setting("trident", "Method", "Which paper's dense features are used.", choices=_methods)
-    background: str | None = setting(
+    refine: str = setting(
+        "sam", "Edges", "Who draws the edges: sam asks the SAM model, none keeps the coarse ones.",
+        choices=("sam", "none"),
+    )
+    background: str = setting(
         "auto", "Background", 'Names that draw pixels away from yours: "auto", "none" or names separated by commas.'
     )
     threshold: float | None = setting(
-        None, "Threshold", "Pixels less sure than this get no class; chosen from the names if left out.", min=0.0, max=1.0
+        None, "Threshold", "Pixels less sure than this get no class; chosen from the names if left out.",
+        min=0.0, max=1.0,
     )
     templates: str = setting(
-        "auto", "Sentences", "Sentences put around every word.", choices=tuple(TEMPLATE_HELP), flag="templates"
+        "auto", "Sentences", "Sentences put around every word.", choices=tuple(TEMPLATE_HELP)
     )
     scale: float | None = setting(
         None, "Scale", "Factor between cosines and logits; the method's own if left out.", min=0.1, max=1000.0
@@ -190,6 +197,8 @@ class SegmentSettings:
 
     def __post_init__(self):
         validate(self)
+        if self.window and self.stride and self.stride > self.window:
+            raise NamebrushError(f"The stride ({self.stride}) must not exceed the window ({self.window}).")
 
 
 @dataclass(frozen=True)

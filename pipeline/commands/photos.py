@@ -1,0 +1,141 @@
+"""`segment` and `edit`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import NamebrushError
+from ..settings import EditSettings, add_flags, from_flags
+from .common import add_shared, load, numbers, segment_settings, stderr_progress, tell
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..pipeline import Pipeline
+    from ..progress import Progress
+    from ..records import Photo
+
+
+def add_segment(parser: argparse.ArgumentParser) -> None:
+    """Flags of `segment`."""
+    parser.add_argument("photo", metavar="PHOTO", help="The photo's file.")
+    parser.add_argument("--classes", required=True, metavar="TEXT", help='Names, as in "dog; puppy, grass, sky".')
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="Folder for overlay.png, labels.png and regions.json."
+    )
+    add_shared(parser)
+
+
+def run_segment(args: argparse.Namespace) -> None:
+    """Segment a photo, write three files, print what was found."""
+    from ..export import write_segmentation
+    from ..photo import open_photo
+    from ..vocabulary import parse_vocabulary
+
+    settings = segment_settings(args)
+    parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
+    if Path(args.out).exists() and not Path(args.out).is_dir():
+        raise NamebrushError(f'"{args.out}" is a file; give the name of a folder.')
+    photo = open_photo(args.photo)
+    tell(photo.notes)
+    progress = stderr_progress(args)
+    found = load(args, progress).segment(photo, args.classes, progress=progress, **settings)
+    tell(found.vocabulary.notes)
+    write_segmentation(found, args.out)
+    for index, one in enumerate(found.vocabulary.classes):
+        regions = sum(r.class_index == index for r in found.regions)
+        print(f"{one.name}: {regions} region{'s' * (regions != 1)}, {(found.labels == index).mean():.1%} of the photo")
+    print(f"no class: {(found.labels < 0).mean():.1%} of the photo")
+    print(f"{found.preset}, {found.method}, refined by {found.refine}, {sum(found.seconds.values()):.2f} s: {args.out}")
+
+
+def add_edit(parser: argparse.ArgumentParser) -> None:
+    """Flags of `edit`."""
+    parser.add_argument("photo", metavar="PHOTO", help="The photo's file.")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE",
+        help="The result, .png, .jpg or .webp; further candidates get -2, -3 … before the ending.",
+    )
+    what = parser.add_argument_group("what is changed, one of")
+    what.add_argument("--classes", metavar="TEXT", help="Names; with --select.")
+    what.add_argument("--select", action="append", metavar="NAME", help="The name whose regions are changed; repeatable.")
+    what.add_argument(
+        "--point", action="append", metavar="X,Y[,0|1]", help="A pixel of the thing, or with 0 not of it; repeatable."
+    )
+    what.add_argument("--box", metavar="X0,Y0,X1,Y1", help="A box around the thing, in pixels.")
+    what.add_argument("--mask", metavar="FILE", help="A picture of the photo's size, white where it is changed.")
+    add_flags(parser, EditSettings)
+    add_shared(parser)
+
+
+def run_edit(args: argparse.Namespace) -> None:
+    """Edit a photo and write the result."""
+    from ..photo import SAVE_ENDINGS, open_photo
+
+    changes = EditSettings(**from_flags(args, EditSettings))
+    settings = segment_settings(args)
+    _check_selection(args)
+    points = _points(args.point or ())
+    box = numbers(args.box, "--box", (4,), "X0,Y0,X1,Y1") if args.box else None
+    if Path(args.out).suffix.lower() not in SAVE_ENDINGS:
+        raise NamebrushError(f'"{args.out}" must end in {", ".join(SAVE_ENDINGS)}.')
+    if not Path(args.out).expanduser().absolute().parent.is_dir():
+        raise NamebrushError(f'There is no folder for "{args.out}"; make it first.')
+    photo = open_photo(args.photo)
+    tell(photo.notes)
+    progress = stderr_progress(args)
+    mask = _read_mask(args.mask, photo) if args.mask else None
+    pipe = load(args, progress)
+    what = mask if mask is not None else _select(pipe, photo, args, points, box, settings, progress)
+    fields = {name: getattr(changes, name) for name in from_flags(args, EditSettings)}
+    result = pipe.edit(photo, what, progress=progress, **fields)
+    target = Path(args.out)
+    paths = [target] + [target.with_stem(f"{target.stem}-{i}") for i in range(2, len(result.images) + 1)]
+    for image, path in zip(result.images, paths, strict=True):
+        tell(image.save(path) or ())
+    print(
+        f"{changes.kind} by {result.made_by}: {int(result.mask.sum())} pixels changed, "
+        f"{result.changed_outside} outside the mask, {sum(progress.seconds.values()):.2f} s"
+    )
+    for path, seed in zip(paths, result.seeds, strict=True):
+        print(f"{path} (seed {seed})")
+
+
+def _check_selection(args: argparse.Namespace) -> None:
+    ways = [("--classes", args.classes), ("--point or --box", args.point or args.box), ("--mask", args.mask)]
+    if sum(bool(value) for _, value in ways) != 1:
+        raise NamebrushError("Say what is changed by one of --classes with --select, --point, --box or --mask.")
+    if bool(args.classes) != bool(args.select):
+        raise NamebrushError("--classes and --select belong together: the names, and the one that is changed.")
+
+
+def _points(texts) -> list[tuple[float, float, int]]:
+    points = []
+    for text in texts:
+        values = numbers(text, "--point", (2, 3), "X,Y or X,Y,0 or X,Y,1")
+        if len(values) == 3 and values[2] not in (0, 1):
+            raise NamebrushError(f"The third number of --point must be 0 or 1, got {text!r}.")
+        points.append((values[0], values[1], int(values[2]) if len(values) == 3 else 1))
+    return points
+
+
+def _read_mask(path: str, photo: Photo) -> np.ndarray:
+    from ..photo import open_photo
+
+    mask = open_photo(path).pixels.max(axis=2) > 127
+    if mask.shape != photo.size:
+        size = f"{mask.shape[1]} x {mask.shape[0]}"
+        raise NamebrushError(f"The mask is {size} pixels but the photo is {photo.size[1]} x {photo.size[0]}.")
+    return mask
+
+
+def _select(pipe: Pipeline, photo: Photo, args, points, box, settings, progress: Progress):
+    if args.classes:
+        found = pipe.segment(photo, args.classes, progress=progress, **settings)
+        tell(found.vocabulary.notes)
+        return [region for name in args.select for region in found.find(name)]
+    region = pipe.select(photo, points, box, progress=progress)
+    print(f"Selected {region.area} pixels by {region.made_by}, score {region.score:.2f}")
+    return region

@@ -1,0 +1,91 @@
+"""A method over a dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..progress import Progress
+from ..records import Vocabulary
+from .datasets import Dataset
+from .metrics import BOUNDARY_PIXELS, Tally
+
+if TYPE_CHECKING:
+    from ..pipeline import Pipeline
+
+#: Which names are typed for a picture: all of the dataset's, or only those whose pixels are in it.
+NAMES = ("all", "present")
+
+
+def evaluate(
+    pipe: Pipeline, dataset: Dataset, names: str = "all", progress: Progress | None = None, **settings: Any
+) -> dict[str, Any]:
+    """Segment every picture and measure.
+
+    No background names compete and no threshold holds unless the settings say so, because every pixel's truth is one of
+    the dataset's classes.
+
+    Args:
+        pipe: the loaded engine.
+        dataset: what to measure on.
+        names: see `NAMES`.
+        progress: told about every picture, may cancel between two.
+        settings: as for `Pipeline.segment`.
+
+    Returns:
+        A table ready for JSON: what was run, mIoU, pixel accuracy, boundary F1, mean seconds per stage, IoU per class.
+    """
+    if names not in NAMES:
+        raise ValueError(f"names must be one of {', '.join(NAMES)}, got {names!r}")
+    progress = progress or Progress()
+    settings = {"background": "none", "threshold": 0.0, **settings}
+    tally, seconds, made_by = Tally(len(dataset.classes)), {}, ("", "")
+    for done, sample in enumerate(dataset):
+        progress.step(f"Picture {done + 1} of {len(dataset)}", done / len(dataset))
+        present = np.unique(sample.truth[sample.truth >= 0])
+        used = np.arange(len(dataset.classes)) if names == "all" else present
+        if not len(used):
+            continue
+        found = pipe.segment(sample.photo, _vocabulary(dataset, used, settings), **settings)
+        made_by = found.method, found.refine
+        tally.add(sample.truth, np.append(used, -1)[found.labels])
+        for stage, value in found.seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + value
+    count = max(1, len(tally.boundary))
+    shares = tally.confusion / max(1, tally.confusion.sum())
+    return {
+        "dataset": dataset.name,
+        "pictures": len(tally.boundary),
+        "names": names,
+        "preset": pipe.preset,
+        "method": made_by[0],
+        "refine": made_by[1],
+        "settings": settings,
+        "miou": _number(tally.miou),
+        "pixel_accuracy": _number(tally.pixel_accuracy),
+        "boundary_f1": _number(tally.boundary_f1),
+        "boundary_pixels": BOUNDARY_PIXELS,
+        "seconds": {**{s: round(v / count, 4) for s, v in seconds.items()}, "mean": round(sum(seconds.values()) / count, 4)},
+        "classes": [
+            {
+                "name": one.name, "iou": _number(iou),
+                "true_share": _number(shares[i].sum()), "given_share": _number(shares[:, i].sum()),
+            }
+            for i, (one, iou) in enumerate(zip(dataset.classes, tally.iou, strict=True))
+        ],
+    }  # fmt: skip
+
+
+def _vocabulary(dataset: Dataset, used: np.ndarray, settings: dict[str, Any]) -> Vocabulary:
+    """The typed classes, made directly: the order must be the dataset's, and nothing may be dropped."""
+    from ..vocabulary import parse_vocabulary
+
+    classes = tuple(dataset.classes[i] for i in used)
+    parsed = parse_vocabulary([c.name for c in classes], settings["background"], settings["threshold"])
+    return Vocabulary(classes, parsed.background, parsed.threshold)
+
+
+def _number(value: float) -> float | None:
+    """A number for JSON, which knows no NaN."""
+    return None if np.isnan(value) else round(float(value), 5)

@@ -1,0 +1,323 @@
+"""The engine behind one door: the page, the command line and Python all come in here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from .cache import ByteCache
+from .dense.encode import encode
+from .dense.recipes import get_recipe
+from .dense.sam_features import SamFeatures, encode_sam
+from .device import on_device, share_of
+from .errors import NamebrushError
+from .models.loaders import Models, load_models
+from .models.records import Geometry
+from .photo import MAX_MEGAPIXELS, PhotoSource, open_photo
+from .progress import Progress
+from .records import EditRequest, EditResult, Encoded, Photo, Region, SamEmbedding, Segmentation, Vocabulary
+from .refine.refine import refine
+from .refine.settings import RefineSettings
+from .segment import segment
+from .select import select
+from .settings import EditSettings, SegmentSettings, split
+from .text.embed import embed_words
+from .vocabulary import parse_vocabulary
+
+#: Bytes of image features kept, whoever's photos they are.
+CACHE_BYTES = 1 << 30
+#: The factor most papers put between cosines and logits; a recipe's own is relative to it, a model's stands in for it.
+PAPER_SCALE = 40.0
+
+
+class Pipeline:
+    """Loaded models and a cache of what their image encoders said, keyed by the photo's content.
+
+    Safe to share between threads; holds no photo. New words on a photo, other thresholds, another refinement and
+    clicks run no image encoder again as long as the photo's features are among those kept.
+
+    Every method that works long takes `progress`: its callback is told what is being done and may raise `Cancelled`;
+    its `seconds` receive the seconds of every stage, 0 for one that was served from the cache.
+
+    Attributes:
+        models: the loaded models.
+        cache: the features kept; `cache.clear()` frees them.
+    """
+
+    def __init__(self, models: Models, cache_bytes: int = CACHE_BYTES):
+        self.models = models
+        self.cache = ByteCache(cache_bytes)
+
+    @classmethod
+    def load(
+        cls,
+        preset: str = "tiny",
+        *,
+        clip: Any = None,
+        dino: Any = None,
+        sam: Any = None,
+        inpaint: Any = None,
+        device: Any = None,
+        cache_bytes: int = CACHE_BYTES,
+        progress: Progress | None = None,
+    ) -> Pipeline:
+        """Load a preset, with parts replaced where given: see `models.loaders.load_models`.
+
+        Raises:
+            NamebrushError: unknown preset or part, or weights that are not here and cannot be fetched.
+        """
+        parts = {"clip": clip, "dino": dino, "sam": sam, "inpaint": inpaint, "device": device}
+        return cls(load_models(preset, progress=progress or Progress(), **parts), cache_bytes)
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset."""
+        return self.models.preset
+
+    def open(self, source: PhotoSource, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
+        """Open a photo from a path, bytes, an open file, a Pillow image or an array; see `photo.open_photo`."""
+        return open_photo(source, max_megapixels)
+
+    def encode(
+        self,
+        photo: PhotoSource,
+        method: str = "trident",
+        *,
+        short_side: int | None = None,
+        window: int | None = None,
+        stride: int | None = None,
+        progress: Progress | None = None,
+    ) -> Encoded:
+        """The dense features of a photo under a method, from the cache where they are there.
+
+        Args:
+            photo: anything `open` takes.
+            method: a name of `dense.recipes.RECIPES`.
+            short_side, window, stride: pixels; None takes the preset's.
+            progress: see the class.
+        """
+        photo, progress = self.open(photo), progress or Progress()
+        recipe, geometry = get_recipe(method), self._geometry(short_side, window, stride)
+        progress.seconds.setdefault("encode", 0.0)
+
+        def make() -> Encoded:
+            # Fetched before the device is held: nobody may wait for another's features with the device in hand.
+            features = self.sam_features(photo, _shared(progress, 0.0, 0.5)) if "sam" in recipe.needs else None
+            part = share_of(progress, 0.5, 1.0)
+            with on_device(self.models.device, progress), progress.stage("encode"):
+                return encode(photo, recipe, self.models, geometry, part, sam=features, shared=self.cache)
+
+        key = ("encoded", photo.hash, self.preset, recipe, geometry)
+        return self.cache.get_or_make(key, make, _waiting(progress))
+
+    def sam_features(self, photo: Photo, progress: Progress | None = None) -> SamFeatures:
+        """SAM's view of a photo, from the cache where it is there: its encoder runs once, whatever needs it."""
+        progress = progress or Progress()
+        progress.seconds.setdefault("sam", 0.0)
+
+        def make() -> SamFeatures:
+            sam = self.models.sam
+            with on_device(self.models.device, progress), progress.stage("sam"):
+                return encode_sam(sam.sam, photo.pixels, share_of(progress, 0.0, 1.0))
+
+        return self.cache.get_or_make(("sam", photo.hash, self.preset), make, _waiting(progress))
+
+    def segment(
+        self,
+        photo: PhotoSource,
+        classes: str | Sequence[str] | Vocabulary,
+        *,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> Segmentation:
+        """Find typed names in a photo.
+
+        Args:
+            photo: anything `open` takes.
+            classes: names separated by commas or newlines, synonyms of one class by semicolons, or a list of such
+                texts, or a ready `Vocabulary` (whose own background and threshold then hold).
+            progress: see the class.
+            settings: fields of `settings.SegmentSettings` (method, refine, background, threshold, ...) and of
+                `refine.settings.RefineSettings`. `background` may also be a sequence of names.
+
+        Raises:
+            NamebrushError: no names, an unknown setting, one out of range, or a photo that cannot be opened.
+        """
+        names = settings.get("background")
+        if names is not None and not isinstance(names, str):
+            settings["background"] = ", ".join(names)
+        chosen, refining = split(settings, SegmentSettings, RefineSettings)
+        vocabulary = classes if isinstance(classes, Vocabulary) else parse_vocabulary(
+            classes, background=chosen.background, threshold=chosen.threshold
+        )
+        photo = self.open(photo)
+        run = Progress(progress.report) if progress else Progress()
+        recipe, clip = get_recipe(chosen.method), self.models.clip
+
+        encoded = self.encode(
+            photo, chosen.method, short_side=chosen.short_side, window=chosen.window, stride=chosen.stride,
+            progress=_shared(run, 0.0, 0.6),
+        )  # fmt: skip
+        with run.stage("words"):
+            text = embed_words(
+                clip, vocabulary.queries, chosen.templates, share_of(run, 0.6, 0.65),
+                guard=lambda: on_device(self.models.device, run),
+            )  # fmt: skip
+        with run.stage("segment"):
+            scale = chosen.scale or clip.logit_scale * recipe.logit_scale / PAPER_SCALE
+            labels, scores = segment(encoded, text, vocabulary, photo.size, scale, share_of(run, 0.65, 0.75))
+        labels, regions = self._refine(photo, labels, scores, vocabulary, chosen.refine, refining, run)
+        if progress:
+            _add(progress.seconds, run.seconds)
+        return Segmentation(
+            photo, vocabulary, labels, scores, regions, self.preset, recipe.name, chosen.refine, dict(run.seconds)
+        )
+
+    def compare(
+        self,
+        photo: PhotoSource,
+        classes: str | Sequence[str] | Vocabulary,
+        methods: Iterable[str],
+        *,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> tuple[Segmentation, ...]:
+        """The same names in the same photo under several methods, in the order given; arguments as for `segment`."""
+        photo, methods = self.open(photo), tuple(methods)
+        if not methods:
+            raise NamebrushError("Name at least one method to compare, for example: clip,sclip,trident.")
+        for method in methods:
+            get_recipe(method)
+        found = []
+        for i, method in enumerate(methods):
+            part = _shared(progress, i / len(methods), (i + 1) / len(methods)) if progress else None
+            found.append(self.segment(photo, classes, method=method, progress=part, **settings))
+        return tuple(found)
+
+    def select(
+        self,
+        photo: PhotoSource,
+        points: Iterable[Sequence[float]] = (),
+        box: Sequence[float] | None = None,
+        region: Region | None = None,
+        *,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> Region:
+        """Make a mask by hand, or correct one; SAM's image encoder runs on a photo's first use at most.
+
+        Args:
+            photo: anything `open` takes.
+            points: (x, y) or (x, y, label) in photo pixels; label 1 (also if left out) belongs, 0 does not.
+            box: x0, y0, x1, y1 with exclusive ends.
+            region: the mask that the points correct.
+            progress: see the class.
+            options: `gate` of `select.select`.
+
+        Raises:
+            NamebrushError: neither point nor box, or one outside the photo.
+        """
+        photo, run = self.open(photo), progress or Progress()
+        asked = [(float(p[0]), float(p[1]), int(p[2]) if len(p) > 2 else 1) for p in points]
+        with ExitStack() as held, run.stage("select"):
+
+            def embedding() -> SamEmbedding:  # asked for only where SAM and not grabCut makes the mask
+                features = self.sam_features(photo, _shared(run, 0.0, 0.8))
+                held.enter_context(on_device(self.models.device, run))
+                return features.embedding
+
+            part = share_of(run, 0.8, 1.0)
+            return select(photo, self.models.sam, embedding, asked, box, region, progress=part, **options)
+
+    def edit(
+        self,
+        photo: PhotoSource,
+        what: Region | Iterable[Region] | np.ndarray,
+        kind: str = "remove",
+        prompt: str = "",
+        seed: int = 0,
+        *,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> EditResult:
+        """Remove, replace or restyle what is selected; every pixel outside the mask really used stays as it is.
+
+        Args:
+            photo: anything `open` takes.
+            what: a region, several regions (all of them are changed), or a mask bool [H, W].
+            kind: "remove", "replace" or "restyle".
+            prompt: what shall be there, in words.
+            seed: same seed, same picture.
+            progress: see the class.
+            settings: further fields of `settings.EditSettings`.
+
+        Raises:
+            NamebrushError: an empty selection, one of another photo's size, an unknown setting or one out of range, or
+                a model that is needed and not here.
+        """
+        photo, run = self.open(photo), progress or Progress()
+        (chosen,) = split({"kind": kind, "prompt": prompt, "seed": seed, **settings}, EditSettings)
+        from .edit import edit  # diffusion libraries take long to import, and most visits paint nothing
+
+        request = EditRequest(mask=mask_of(what, photo.size), **dataclasses.asdict(chosen))
+        with on_device(self.models.device, run), run.stage("edit"):
+            return edit(photo, request, self.models, share_of(run, 0.0, 1.0))
+
+    def _refine(self, photo, labels, scores, vocabulary, method, settings: RefineSettings, run: Progress):
+        if method == "none":
+            with run.stage("refine"):
+                return refine(
+                    photo, labels, scores, vocabulary, None, None, settings, share_of(run, 0.75, 1.0), method=method
+                )
+        sam, features = self.models.sam, self.sam_features(photo, _shared(run, 0.75, 0.85))
+        with on_device(self.models.device, run), run.stage("refine"):
+            return refine(
+                photo, labels, scores, vocabulary, features.embedding, sam, settings, share_of(run, 0.85, 1.0),
+                method=method,
+            )  # fmt: skip
+
+    def _geometry(self, short_side: int | None, window: int | None, stride: int | None) -> Geometry:
+        given = {"short_side": short_side, "window": window, "stride": stride}
+        geometry = dataclasses.replace(self.models.geometry, **{k: v for k, v in given.items() if v is not None})
+        if geometry.stride > geometry.window:
+            raise NamebrushError(
+                f"The stride ({geometry.stride}) must not exceed the window ({geometry.window}): there would be gaps."
+            )
+        return geometry
+
+
+def mask_of(what: Region | Iterable[Region] | np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One mask bool [H, W] of a region, of several regions together, or of a mask.
+
+    Raises:
+        NamebrushError: nothing is selected, or what is selected belongs to a photo of another size.
+    """
+    masks = [what] if isinstance(what, (Region, np.ndarray)) else list(what)
+    joined = np.zeros(size, bool)
+    for one in masks:
+        mask = one.mask if isinstance(one, Region) else np.asarray(one)
+        if mask.shape != tuple(size):
+            given = " x ".join(map(str, mask.shape[1::-1]))
+            raise NamebrushError(f"The mask is {given} pixels but the photo is {size[1]} x {size[0]}.")
+        joined |= mask.astype(bool)
+    if not joined.any():
+        raise NamebrushError("Nothing is selected: point at the thing, or name it.")
+    return joined
+
+
+def _shared(progress: Progress, low: float, high: float) -> Progress:
+    """As `share_of`, but the seconds are the other's own."""
+    return dataclasses.replace(share_of(progress, low, high), seconds=progress.seconds)
+
+
+def _add(total: dict[str, float], seconds: dict[str, float]) -> None:
+    for stage, value in seconds.items():
+        total[stage] = total.get(stage, 0.0) + value
+
+
+def _waiting(progress: Progress):
+    return lambda: progress.step("Waiting for another job on this photo to finish")
