@@ -35,8 +35,8 @@ CLIP_CONFIG: dict[str, Any] = {
 
 #: Arguments of `transformers.ViTConfig`.
 DINO_CONFIG: dict[str, Any] = {
-    "image_size": 128, "patch_size": 8, "hidden_size": 192, "num_hidden_layers": 6, "num_attention_heads": 3,
-    "intermediate_size": 768, "hidden_act": "gelu", "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+    "image_size": 128, "patch_size": 8, "hidden_size": 128, "num_hidden_layers": 6, "num_attention_heads": 4,
+    "intermediate_size": 512, "hidden_act": "gelu", "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
     "layer_norm_eps": 1e-6, "qkv_bias": True,
 }  # fmt: skip
 
