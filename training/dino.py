@@ -1,0 +1,179 @@
+"""Train the built-in DINO on scenes, without any label.
+
+    python -m training.pool && python -m training.dino
+
+Self-distillation as in DINO (Caron et al. 2021): a student matches a slowly moving teacher on another view of the same
+scene. Besides the class token, the patches are matched: a patch of one view against the teacher's patches at the same
+place of the other view (found from the two crops' geometry), a third of the student's patches hidden behind a mask
+token as in iBOT (Zhou et al. 2022). The patches' loss is what gives a model this small features whose correlations
+follow the things in a picture. Teacher scores are balanced over the prototypes with Sinkhorn-Knopp (as in SwAV).
+"""
+
+from __future__ import annotations
+
+import copy
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import ViTConfig, ViTModel
+
+from pipeline.models.builtin import DINO_CONFIG, build_dino, save_dino
+from pipeline.models.records import IMAGENET_MEAN, IMAGENET_STD
+
+from .common import Run, arguments, autocast, learning_rate, optimizer, set_up
+from .pool import Pool, load_pool
+
+VIEW = 96
+PATCH = DINO_CONFIG["patch_size"]
+GRID = VIEW // PATCH
+PROTOTYPES = 512
+
+
+class Head(nn.Module):
+    """Projects tokens to scores over prototypes: a small perceptron, then cosines with unit prototypes."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(width, 512), nn.GELU(), nn.Linear(512, 96))
+        self.prototypes = nn.Linear(96, PROTOTYPES, bias=False)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """[..., width] to cosines [..., PROTOTYPES]."""
+        return F.linear(F.normalize(self.mlp(tokens), dim=-1), F.normalize(self.prototypes.weight, dim=-1))
+
+
+class Network(nn.Module):
+    """A vision transformer with one head for the class token and one for the patches."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = ViTModel(ViTConfig(**DINO_CONFIG), add_pooling_layer=False, use_mask_token=True)
+        self.scene = Head(DINO_CONFIG["hidden_size"])
+        self.patch = Head(DINO_CONFIG["hidden_size"])
+
+    def forward(self, pixels: torch.Tensor, hidden: torch.Tensor | None = None):
+        """Cosines of the class token [B, PROTOTYPES] and of the patches [B, N, PROTOTYPES]."""
+        tokens = self.backbone(pixels, bool_masked_pos=hidden, interpolate_pos_encoding=True).last_hidden_state
+        return self.scene(tokens[:, 0]), self.patch(tokens[:, 1:])
+
+
+def recolor(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Change light, contrast and colour a little, sometimes to grey or blurred; uint8 in and out."""
+    x = image.astype(np.float32)
+    grey = x @ np.float32([0.299, 0.587, 0.114])
+    saturation = 0.0 if rng.random() < 0.1 else rng.uniform(0.6, 1.4)
+    x = grey[..., None] + (x - grey[..., None]) * saturation
+    x = (x - x.mean()) * rng.uniform(0.7, 1.3) + x.mean() * rng.uniform(0.75, 1.25)
+    x = x * rng.uniform(0.88, 1.12, 3).astype(np.float32)
+    if rng.random() < 0.25:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.2))
+    return x.clip(0, 255).astype(np.uint8)
+
+
+def view(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A random crop of a scene and where its patch centres lie in the scene, float32 [GRID * GRID, 2] xy."""
+    side = image.shape[0]
+    length = int(side * np.sqrt(rng.uniform(0.2, 0.85)))
+    x, y = rng.integers(0, side - length + 1, 2)
+    crop = cv2.resize(image[y : y + length, x : x + length], (VIEW, VIEW), interpolation=cv2.INTER_AREA)
+    centres = (np.arange(GRID) + 0.5) / GRID * length
+    xs, ys = x + centres, y + centres
+    if rng.random() < 0.5:
+        crop, xs = crop[:, ::-1], xs[::-1]
+    places = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float32)
+    return recolor(rng, np.ascontiguousarray(crop)), places
+
+
+def batch(rng: np.random.Generator, pool: Pool, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two views of each scene: pixels [2 * size, 3, VIEW, VIEW] (first views first) and places [2 * size, N, 2]."""
+    chosen = rng.integers(0, len(pool.images), size)
+    made = [[view(rng, pool.images[i]) for i in chosen] for _ in range(2)]
+    made = made[0] + made[1]
+    pixels = torch.from_numpy(np.stack([m[0] for m in made])).permute(0, 3, 1, 2) / 255
+    pixels = (pixels - torch.tensor(IMAGENET_MEAN)[:, None, None]) / torch.tensor(IMAGENET_STD)[:, None, None]
+    return pixels, torch.from_numpy(np.stack([m[1] for m in made]))
+
+
+def partners(places: torch.Tensor, reach: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """For every patch of a view the nearest patch of the other view, and whether it is close enough to be the same.
+
+    Args:
+        places: [2B, N, 2] patch centres in scene pixels.
+        reach: the largest distance, in patches of the coarser view.
+    """
+    other = places.roll(len(places) // 2, dims=0)
+    distance = torch.cdist(places, other)
+    nearest = distance.min(dim=2)
+    step = (places[:, 1] - places[:, 0]).norm(dim=-1)
+    step = torch.maximum(step, step.roll(len(step) // 2))
+    return nearest.indices, nearest.values < reach * 0.75 * step[:, None]
+
+
+@torch.no_grad()
+def balance(cosines: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Sinkhorn-Knopp: soft assignments [n, K] in which every prototype gets about the same share."""
+    q = (cosines.float() / temperature).sub((cosines.max() / temperature).float()).exp()
+    for _ in range(3):
+        q = q / q.sum(dim=0, keepdim=True).clamp(min=1e-8)
+        q = q / q.sum(dim=1, keepdim=True).clamp(min=1e-8)
+    return q
+
+
+def main() -> None:
+    """Command line."""
+    args = arguments(__doc__, steps=1600, batch=28, peak=1.2e-3)
+    device = set_up(args, "dino")
+    pool = load_pool()
+    student = Network().to(device).train()
+    teacher = copy.deepcopy(student).eval().requires_grad_(False)
+    opt = optimizer(student, 0.04, betas=(0.9, 0.95))
+    run = Run(args.run, args.fresh, student=student, teacher=teacher, optimizer=opt)
+    while run.step < args.steps:
+        for group in opt.param_groups:
+            group["lr"] = learning_rate(run.step, args.steps, args.peak, warmup=100)
+        rng = run.generator(args.seed)
+        pixels, places = (t.to(device) for t in batch(rng, pool, args.batch))
+        hidden = torch.from_numpy(rng.random((len(pixels), GRID * GRID)) < 0.3).to(device)
+        hidden &= torch.from_numpy(rng.random((len(pixels), 1)) < 0.5).to(device)
+        with autocast(device):
+            with torch.no_grad():
+                scene_t, patch_t = teacher(pixels)
+            scene_s, patch_s = student(pixels, hidden.int())
+        index, near = partners(places)
+        target = balance(patch_t.flatten(0, 1), 0.06).unflatten(0, patch_t.shape[:2])
+        target = target.roll(len(target) // 2, dims=0)
+        target = target.gather(1, index[..., None].expand_as(target))
+        patch_loss = -(target * (patch_s.float() / 0.1).log_softmax(-1)).sum(-1)[near].mean()
+        whole = balance(scene_t, 0.06).roll(len(scene_t) // 2, dims=0)
+        scene_loss = -(whole * (scene_s.float() / 0.1).log_softmax(-1)).sum(-1).mean()
+        loss = patch_loss + 0.3 * scene_loss
+        opt.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        opt.step()
+        momentum = 1 - 0.01 * learning_rate(run.step, args.steps, 1.0, 1)
+        with torch.no_grad():
+            for slow, fast in zip(teacher.parameters(), student.parameters(), strict=True):
+                slow.lerp_(fast, 1 - momentum)
+        run.step += 1
+        used = target.flatten(0, 1).mean(0)
+        spread = (-(used * used.clamp(min=1e-9).log()).sum()).exp()
+        run.log(50, loss=loss, patch=patch_loss, scene=scene_loss, near=near.float().mean(), used=spread)
+        if run.step % 200 == 0 or run.step == args.steps:
+            run.save()
+            save(args.out, teacher.backbone)
+
+
+def save(folder, backbone) -> None:
+    """Write the teacher without its mask token, in the format the app loads."""
+    plain = build_dino(DINO_CONFIG)
+    state = {k: v.cpu() for k, v in backbone.state_dict().items() if k != "embeddings.mask_token"}
+    plain.load_state_dict(state)
+    save_dino(folder, plain)
+
+
+if __name__ == "__main__":
+    main()
