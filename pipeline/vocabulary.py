@@ -71,7 +71,7 @@ def parse_vocabulary(
     Args:
         text: the names, or a list of such texts, each as if on a line of its own. A `Vocabulary` is returned as it is.
         background: "auto" lets `distractors` compete where fewer than 8 classes are typed; "none" lets nothing
-            compete; anything else is the background names themselves, as text or list. A typed name is never background.
+            compete; anything else is the background names, as text or list. A typed name is never background.
         threshold: least class probability of a labelled pixel, 0..1; None takes 0.1 where background names compete and
             0 (off) where not.
         distractors: for "auto": entries "word; related; ..." of which the first word competes, unless a typed name has
