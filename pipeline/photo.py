@@ -21,7 +21,8 @@ MAX_MEGAPIXELS = 50.0
 MAX_BYTES = 1 << 30
 PhotoSource = str | os.PathLike | bytes | BinaryIO | np.ndarray | Image.Image | Photo
 
-_ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+#: Endings `save_photo` writes, and their formats.
+SAVE_ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _MAX_SIDE = {"PNG": 2**31 - 1, "JPEG": 65500, "WEBP": 16383}
 _MAX_JPEG_EXIF = 65533
 
@@ -139,7 +140,7 @@ def save_photo(photo: Photo, path: str | os.PathLike, quality: int = 95) -> tupl
     Raises:
         NamebrushError: another ending, a folder that is missing or not writable, a full disk.
     """
-    format = _ENDINGS.get(Path(path).suffix.lower())
+    format = SAVE_ENDINGS.get(Path(path).suffix.lower())
     if format is None:
         raise NamebrushError(f'"{shown(Path(path).name)}" must end in .png, .jpg, .jpeg or .webp.')
     data, notes = encode_photo(photo, format, quality)
