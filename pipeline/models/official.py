@@ -39,16 +39,18 @@ def load_clip(path: Path, architecture: str = "") -> ClipModel:
     if path.is_dir():
         return _clip_folder(path)
     with _readable(path, "CLIP weights"):
-        script = _torchscript_state(path)
-        state = open_clip.load_state_dict(str(path)) if script is None else script
+        state = _torchscript_state(path)
+        if state is None:  # open_clip reads files with weights_only=True, which refuses TorchScript
+            state = open_clip.factory.load_state_dict(str(path))
         architecture = _fitting(state, architecture, path)
-        if script is None:
-            del state
-            model = open_clip.create_model(architecture, pretrained=str(path))
-        else:  # open_clip reads files with weights_only=True, which refuses TorchScript
-            model = open_clip.create_model(architecture)
-            model.load_state_dict(script)
+        config = open_clip.get_model_config(architecture)
+        config.pop("custom_text", None)
+        with torch.device("meta"):  # no random weights that would be thrown away at once
+            model = open_clip.CLIP(**config)
+        model.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     size = model.context_length
+    # The only tensor of the model that is not in the state: a word sees the words before it.
+    model.attn_mask = torch.full((size, size), float("-inf")).triu_(1)
     return _clip_record(model, open_clip.SimpleTokenizer(context_length=size), f"{architecture}-{fingerprint(path)}")
 
 
@@ -81,7 +83,7 @@ def _clip_record(model, tokenizer, name: str) -> ClipModel:
 
 
 def _torchscript_state(path: Path) -> dict[str, torch.Tensor] | None:
-    """The weights of a TorchScript archive, as OpenAI published CLIP, in float32; None for any other file."""
+    """The weights of a TorchScript archive, as OpenAI published CLIP; None for any other file."""
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:
@@ -90,7 +92,7 @@ def _torchscript_state(path: Path) -> dict[str, torch.Tensor] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # OpenAI's files will not be published in another form
         state = torch.jit.load(path, map_location="cpu").state_dict()
-    return {key: value.float() for key, value in state.items() if key not in _JIT_EXTRAS}
+    return {key: value for key, value in state.items() if key not in _JIT_EXTRAS}
 
 
 def _fitting(state: dict[str, torch.Tensor], wanted: str, path: Path) -> str:
@@ -198,6 +200,7 @@ def load_inpaint(path: Path, device: torch.device):
     if missing:
         raise NamebrushError(f"{path} is not complete: {', '.join(missing)} without weights.")
     from diffusers import AutoPipelineForInpainting
+    from transformers.utils import is_accelerate_available
 
     index = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
     extra: dict[str, Any] = {}
@@ -210,7 +213,7 @@ def load_inpaint(path: Path, device: torch.device):
     with _readable(path, "an inpainting pipeline"), _quiet():
         pipe = AutoPipelineForInpainting.from_pretrained(
             path, dtype=torch.float16 if device.type == "cuda" else torch.float32,
-            variant=hub.variant(path), local_files_only=True, **extra,
+            variant=hub.variant(path), local_files_only=True, low_cpu_mem_usage=is_accelerate_available(), **extra,
         )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
@@ -229,20 +232,21 @@ def fingerprint(path: Path) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Loading without the libraries' own progress bars; ours speaks for them."""
+    """Loading without the libraries' own progress bars and reports; ours speak for them."""
     import diffusers.utils.logging as of_diffusers
     import transformers.utils.logging as of_transformers
 
-    shown = of_transformers.is_progress_bar_enabled(), of_diffusers.is_progress_bar_enabled()
-    of_transformers.disable_progress_bar()
-    of_diffusers.disable_progress_bar()
+    before = [(lib, lib.get_verbosity(), lib.is_progress_bar_enabled()) for lib in (of_transformers, of_diffusers)]
+    for library, _, _ in before:
+        library.set_verbosity_error()
+        library.disable_progress_bar()
     try:
         yield
     finally:
-        if shown[0]:
-            of_transformers.enable_progress_bar()
-        if shown[1]:
-            of_diffusers.enable_progress_bar()
+        for library, level, bars in before:
+            library.set_verbosity(level)
+            if bars:
+                library.enable_progress_bar()
 
 
 @contextmanager
@@ -250,8 +254,8 @@ def _readable(path: Path, what: str) -> Iterator[None]:
     """Turn what the libraries raise on a broken or foreign file into one clear line."""
     try:
         yield
-    except (NamebrushError, MemoryError):
-        raise
+    except (NamebrushError, MemoryError, AttributeError, NameError, ImportError):
+        raise  # said already, or no fault of the file's
     except Exception as error:
         # The libraries raise some ten unrelated kinds of errors for a file they cannot read.
         first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
