@@ -1,0 +1,94 @@
+"""The engine computes what the published code computed: every golden file, and proof that a change would be seen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.golden.__main__ import main
+from tests.golden.registry import DATA, Golden, replay
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "golden"
+FILES = sorted(DATA.glob("*.npz"))
+MORE = sorted(SHARED.glob("*.npz")) if SHARED.is_dir() else []
+
+
+def recordings(files):
+    return [p for p in files if not p.name.startswith("weights_")]
+
+
+@pytest.mark.parametrize("path", recordings(FILES), ids=lambda p: p.stem)
+def test_own_golden_file(path):
+    outcome = replay(path)
+    assert outcome.ok, outcome.line
+
+
+@pytest.mark.parametrize("path", recordings(MORE), ids=lambda p: p.stem)
+def test_shared_golden_file(path):
+    outcome = replay(path)
+    assert outcome.ok, outcome.line
+
+
+def test_the_small_set_is_small():
+    assert recordings(FILES)
+    assert sum(p.stat().st_size for p in FILES) <= 4_000_000
+
+
+def rewritten(source: Path, target: Path, change) -> Path:
+    with np.load(source) as file:
+        arrays = {name: file[name] for name in file.files}
+    change(arrays)
+    np.savez_compressed(target, **arrays)
+    return target
+
+
+def test_a_changed_number_fails(tmp_path, capsys):
+    def nudge(arrays):
+        arrays["feat"][3, 5] += 5e-4
+
+    path = rewritten(DATA / "dense_sclip_a.npz", tmp_path / "dense_sclip_z.npz", nudge)
+    assert main([str(path)]) == 1
+    assert "FAIL" in capsys.readouterr().out
+
+
+def test_constants_and_flags_of_meta_are_used(tmp_path):
+    def other_beta(arrays):
+        meta = json.loads(str(arrays["meta"]))
+        meta["hyper"]["beta"] = 0.9
+        arrays["meta"] = np.array(json.dumps(meta))
+
+    path = rewritten(DATA / "proxyclip_a.npz", tmp_path / "proxyclip_z.npz", other_beta)
+    assert not replay(path).ok
+
+
+def test_an_array_nobody_compares_fails(tmp_path):
+    def add(arrays):
+        arrays["something_new"] = np.zeros(3, np.float32)
+
+    outcome = replay(rewritten(DATA / "proxyclip_a.npz", tmp_path / "proxyclip_z.npz", add))
+    assert not outcome.ok and "not compared: something_new" in outcome.line
+
+
+def test_a_kind_nobody_knows_says_so_and_fails(tmp_path, capsys):
+    path = rewritten(DATA / "proxyclip_a.npz", tmp_path / "hyperclip_a.npz", lambda arrays: None)
+    assert main([str(path), str(DATA / "proxyclip_b.npz")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "hyperclip_a.npz: not implemented" and lines[1].endswith(", ok")
+
+
+def test_weights_are_found_beside_the_file_first(tmp_path):
+    path = rewritten(DATA / "proxyclip_a.npz", tmp_path / "proxyclip_z.npz", lambda arrays: None)
+    assert replay(path).ok  # weights from tests/golden/data
+
+    def other(arrays):
+        arrays["proj"] *= 2
+
+    rewritten(DATA / "weights_clip4.npz", tmp_path / "weights_clip4.npz", other)
+    assert not replay(path).ok
+
+
+def test_thinned_records_are_compared_thinned():
+    golden = Golden.open(DATA / "slide_sclip_a.npz")
+    assert golden.stored("probs") == "probs_s4" and golden.stored("pred") == "pred"
+    assert golden.stored("nothing") is None
