@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from .dense.cosines import frame_cosines, resize_bilinear
+from .dense.cosines import frame_cosines
 from .progress import Progress
 from .records import NO_CLASS, Encoded, Vocabulary
 
@@ -98,15 +99,15 @@ def class_probabilities(
         float32 [C (+1), last - first, W].
     """
     last = size[0] if last is None else last
-    logits = sum(_upsampled_rows(c, size, first, last) for c in cosines) * (scale / len(cosines))
-    probabilities = torch.softmax(logits, dim=0)
-    owners = vocabulary.query_classes
-    if owners == tuple(range(len(owners))):
-        return probabilities.numpy()
-    result = torch.zeros(max(owners) + 1, *probabilities.shape[1:])
-    for query, owner in enumerate(owners):
-        torch.maximum(result[owner], probabilities[query], out=result[owner])
-    return result.numpy()
+    logits = _upsampled_rows(cosines[0], size, first, last)
+    for other in cosines[1:]:
+        logits += _upsampled_rows(other, size, first, last)
+    logits *= scale / len(cosines)
+    shares = logits.sub_(logits.amax(dim=0)).exp_()
+    total = shares.sum(dim=0)
+    # The words of a class are neighbours among the queries, and the background's are the last.
+    best = [words.amax(dim=0) for words in shares.split(_words_per_class(vocabulary))]
+    return torch.stack(best).div_(total).numpy()
 
 
 def labels_of(scores: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
@@ -131,6 +132,11 @@ def nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return labels[rows[:, None], cols[None, :]]
 
 
+def _words_per_class(vocabulary: Vocabulary) -> list[int]:
+    background = [len(vocabulary.background)] if vocabulary.background else []
+    return [len(c.words) for c in vocabulary.classes] + background
+
+
 def _bands(size: tuple[int, int], queries: int, band_bytes: int):
     rows = max(1, band_bytes // (4 * queries * size[1]))
     return [(start, min(start + rows, size[0])) for start in range(0, size[0], rows)]
@@ -143,5 +149,5 @@ def _upsampled_rows(maps: torch.Tensor, size: tuple[int, int], first: int, last:
     above = position.long().clamp_(max=height - 1)
     below = (above + 1).clamp_(max=height - 1)
     share = (position - above).float()[:, None]
-    rows = maps[:, above] * (1 - share) + maps[:, below] * share
-    return resize_bilinear(rows, (last - first, size[1]))
+    rows = torch.lerp(maps[:, above], maps[:, below], share)
+    return F.interpolate(rows, size=size[1], mode="linear", align_corners=False)

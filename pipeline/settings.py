@@ -1,8 +1,8 @@
 """Settings as validated records: the page's controls and the command line's flags are made from the same fields.
 
 A stage's settings are a frozen dataclass whose fields are declared with `setting(...)`: a label, a plain sentence and
-a range or choices. `validate` checks a record against them, `add_flags` and `from_flags` turn it into command-line flags
-and back, `split` deals keyword arguments out to several records.
+a range or choices. `validate` checks a record against them, `add_flags` and `from_flags` turn it into command-line
+flags and back, `split` deals keyword arguments out to several records.
 """
 
 from __future__ import annotations
@@ -130,21 +130,22 @@ def add_flags(parser: argparse.ArgumentParser, record: type, skip: frozenset[str
             group.add_argument(flag, action=argparse.BooleanOptionalAction, help=text, **options)
             continue
         if kind in (int, float):
-            text += _range(field.metadata.get("min"), field.metadata.get("max"))
+            low, high = field.metadata.get("min"), field.metadata.get("max")
+            text += f" From {low:g} to {high:g}." if low is not None and high is not None else ""
         elif isinstance(field.metadata.get("choices"), tuple):
             text += " Choices: " + ", ".join(field.metadata["choices"]) + "."
         shown = "" if field.default is None or field.default == "" else f" [{field.default}]"
         metavar = {int: "N", float: "X"}.get(kind, field.name.upper())
-        group.add_argument(flag, type=_reader(kind, flag), metavar=metavar, help=text + shown, **options)
+        group.add_argument(flag, type=_reader(kind), metavar=metavar, help=text + shown, **options)
 
 
-def _reader(kind: type, flag: str) -> Callable[[str], Any]:
+def _reader(kind: type) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         try:
             return kind(text)
         except ValueError:
             what = "a whole number" if kind is int else "a number"
-            raise NamebrushError(f"{flag} must be {what}, got {text!r}.") from None
+            raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}") from None
 
     return read
 
@@ -250,7 +251,7 @@ class LoadSettings:
     dino: str | None = setting(None, "DINO", "Another DINO model in the preset's place.")
     sam: str | None = setting(None, "SAM", "Another SAM model in the preset's place.")
     inpaint: str | None = setting(None, "Inpainting", "Another inpainting model in the preset's place.")
-    device: str | None = setting(None, "Device", "cpu, cuda or mps; the fastest one present if left out.")
+    device: str | None = setting(None, "Device", "cpu, cuda or mps; cuda where there is one, else cpu, if left out.")
 
     def __post_init__(self):
         validate(self)

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NamebrushError
@@ -60,6 +61,17 @@ def stderr_progress(args: argparse.Namespace) -> Progress:
         print(message if share is None else f"{message} ({share:.0%})", file=sys.stderr, flush=True)
 
     return Progress(report)
+
+
+def check_folder(path: str) -> None:
+    """Refuse a file whose folder is not there, before any work is done.
+
+    Raises:
+        NamebrushError: the folder is missing.
+    """
+    folder = Path(path).expanduser().absolute().parent
+    if not folder.is_dir():
+        raise NamebrushError(f'The folder "{folder}" does not exist; make it first or choose another.')
 
 
 def tell(notes) -> None:

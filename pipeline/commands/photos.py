@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import NamebrushError
 from ..settings import EditSettings, add_flags, from_flags
-from .common import add_shared, load, numbers, segment_settings, stderr_progress, tell
+from .common import add_shared, check_folder, load, numbers, segment_settings, stderr_progress, tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def add_segment(parser: argparse.ArgumentParser) -> None:
     """Flags of `segment`."""
+    parser.usage = '%(prog)s PHOTO --classes "dog; puppy, grass, sky" --out DIR [options]'
     parser.add_argument("photo", metavar="PHOTO", help="The photo's file.")
     parser.add_argument("--classes", required=True, metavar="TEXT", help='Names, as in "dog; puppy, grass, sky".')
     parser.add_argument(
@@ -48,11 +49,16 @@ def run_segment(args: argparse.Namespace) -> None:
         regions = sum(r.class_index == index for r in found.regions)
         print(f"{one.name}: {regions} region{'s' * (regions != 1)}, {(found.labels == index).mean():.1%} of the photo")
     print(f"no class: {(found.labels < 0).mean():.1%} of the photo")
-    print(f"{found.preset}, {found.method}, refined by {found.refine}, {sum(found.seconds.values()):.2f} s: {args.out}")
+    seconds = sum(found.seconds.values())
+    print(f"{found.preset}, {found.method}, refined by {found.refine}, {seconds:.2f} s: {args.out}")
 
 
 def add_edit(parser: argparse.ArgumentParser) -> None:
     """Flags of `edit`."""
+    parser.usage = (
+        "%(prog)s PHOTO --kind remove|replace|restyle --out FILE [--prompt TEXT] [options]\n"
+        "       with one of: --classes TEXT --select NAME, --point X,Y[,0|1], --box X0,Y0,X1,Y1, --mask FILE"
+    )
     parser.add_argument("photo", metavar="PHOTO", help="The photo's file.")
     parser.add_argument(
         "--out", required=True, metavar="FILE",
@@ -60,7 +66,9 @@ def add_edit(parser: argparse.ArgumentParser) -> None:
     )
     what = parser.add_argument_group("what is changed, one of")
     what.add_argument("--classes", metavar="TEXT", help="Names; with --select.")
-    what.add_argument("--select", action="append", metavar="NAME", help="The name whose regions are changed; repeatable.")
+    what.add_argument(
+        "--select", action="append", metavar="NAME", help="The name whose regions are changed; repeatable."
+    )
     what.add_argument(
         "--point", action="append", metavar="X,Y[,0|1]", help="A pixel of the thing, or with 0 not of it; repeatable."
     )
@@ -81,8 +89,7 @@ def run_edit(args: argparse.Namespace) -> None:
     box = numbers(args.box, "--box", (4,), "X0,Y0,X1,Y1") if args.box else None
     if Path(args.out).suffix.lower() not in SAVE_ENDINGS:
         raise NamebrushError(f'"{args.out}" must end in {", ".join(SAVE_ENDINGS)}.')
-    if not Path(args.out).expanduser().absolute().parent.is_dir():
-        raise NamebrushError(f'There is no folder for "{args.out}"; make it first.')
+    check_folder(args.out)
     photo = open_photo(args.photo)
     tell(photo.notes)
     progress = stderr_progress(args)

@@ -61,8 +61,9 @@ def open_dataset(name: str, root: str | None = None, limit: int | None = None) -
 
     Args:
         name: "scenes" (drawn by `training.scenes`, held-out seeds) or "folder".
-        root: for "folder": a folder with `images/`, `masks/` (same stems, PNG, the value of a pixel is the line of its
-            class counted from 0, 255 is not counted) and `classes.txt` (one class per line, synonyms after semicolons).
+        root: for "folder": a folder with `images/`, `masks/` (same stems, PNG, the value of a pixel is the line of
+            its class counted from 0, 255 is not counted) and `classes.txt` (one class per line, synonyms after
+            semicolons).
         limit: pictures at most; None takes 100 scenes, or all of a folder.
 
     Raises:

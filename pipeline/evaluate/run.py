@@ -23,8 +23,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Segment every picture and measure.
 
-    No background names compete and no threshold holds unless the settings say so, because every pixel's truth is one of
-    the dataset's classes.
+    No background names compete and no threshold holds unless the settings say so, because every pixel's truth is one
+    of the dataset's classes.
 
     Args:
         pipe: the loaded engine.
@@ -66,7 +66,7 @@ def evaluate(
         "pixel_accuracy": _number(tally.pixel_accuracy),
         "boundary_f1": _number(tally.boundary_f1),
         "boundary_pixels": BOUNDARY_PIXELS,
-        "seconds": {**{s: round(v / count, 4) for s, v in seconds.items()}, "mean": round(sum(seconds.values()) / count, 4)},
+        "seconds": {s: round(v / count, 4) for s, v in {**seconds, "mean": sum(seconds.values())}.items()},
         "classes": [
             {
                 "name": one.name, "iou": _number(iou),

@@ -1,0 +1,117 @@
+"""`compare`, `evaluate`, `methods` and `models`."""
+
+from __future__ import annotations
+
+import argparse
+
+from .common import add_shared, check_folder, load, segment_settings, stderr_progress, tell
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Flags of `compare`."""
+    parser.usage = "%(prog)s PHOTO --classes TEXT --methods clip,sclip,trident --out FIGURE.(png|pdf|svg) [options]"
+    parser.add_argument("photo", metavar="PHOTO", help="The photo's file.")
+    parser.add_argument("--classes", required=True, metavar="TEXT", help='Names, as in "dog; puppy, grass, sky".')
+    parser.add_argument("--methods", required=True, metavar="A,B,…", help="Methods, separated by commas.")
+    parser.add_argument("--out", required=True, metavar="FIGURE", help="The figure, .png, .pdf or .svg.")
+    add_shared(parser, skip=frozenset({"method"}))
+
+
+def run_compare(args: argparse.Namespace) -> None:
+    """Draw the figure."""
+    from ..compare import check_ending, write_figure
+    from ..dense.recipes import get_recipe
+    from ..photo import open_photo
+    from ..vocabulary import parse_vocabulary
+
+    check_ending(args.out)
+    check_folder(args.out)
+    methods = [get_recipe(name).name for name in args.methods.split(",") if name.strip()]
+    settings = segment_settings(args)
+    vocabulary = parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
+    photo = open_photo(args.photo)
+    tell((*photo.notes, *vocabulary.notes))
+    progress = stderr_progress(args)
+    found = load(args, progress).compare(photo, args.classes, methods, progress=progress, **settings)
+    write_figure(found, args.out)
+    for one in found:
+        print(f"{one.method}: {len(one.regions)} regions, {sum(one.seconds.values()):.2f} s")
+    print(args.out)
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Flags of `evaluate`."""
+    parser.usage = (
+        "%(prog)s --dataset scenes|folder [--root DIR] --method NAME --out TABLE.json [--limit N] [options]"
+    )
+    parser.add_argument(
+        "--dataset", required=True, metavar="NAME",
+        help='"scenes": held-out drawn scenes; "folder": images/, masks/ and classes.txt under --root.',
+    )
+    parser.add_argument("--root", metavar="DIR", help="Where the dataset lies; scenes need none.")
+    parser.add_argument("--out", required=True, metavar="TABLE.json", help="The table, as JSON.")
+    parser.add_argument("--limit", type=int, metavar="N", help="Pictures at most [100 scenes, all of a folder].")
+    parser.add_argument(
+        "--names", default="all", choices=("all", "present"),
+        help="Which names are typed for a picture: all of the dataset's, or those whose pixels are in it [all].",
+    )
+    add_shared(parser)
+
+
+def run_evaluate(args: argparse.Namespace) -> None:
+    """Measure, write the table and print it."""
+    from ..evaluate.datasets import open_dataset
+    from ..evaluate.run import evaluate
+    from ..evaluate.tables import as_json, as_text
+    from ..files import write_atomic
+
+    check_folder(args.out)
+    settings = segment_settings(args)
+    dataset = open_dataset(args.dataset, args.root, args.limit)
+    progress = stderr_progress(args)
+    table = evaluate(load(args, progress), dataset, args.names, progress, **settings)
+    write_atomic(args.out, as_json(table))
+    print(as_text(table))
+    print(f"\n{args.out}")
+
+
+def add_methods(parser: argparse.ArgumentParser) -> None:
+    """`methods` has no flags."""
+
+
+def run_methods(args: argparse.Namespace) -> None:
+    """Print the recipes."""
+    from ..dense.recipes import RECIPES
+    from ..evaluate.tables import columns
+
+    rows = [["method", "models", "scale", "paper", "in a sentence"]]
+    for recipe in RECIPES.values():
+        rows.append([recipe.name, "+".join(recipe.needs), f"{recipe.logit_scale:g}", recipe.paper, recipe.about])
+    print("\n".join(columns(rows, numbers=(2,))))
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """`models` has no flags."""
+
+
+def run_models(args: argparse.Namespace) -> None:
+    """Print presets and checkpoints, their sizes and licences, and which are on this machine."""
+    from ..evaluate.tables import columns
+    from ..models.builtin import ASSETS, WEIGHTS
+    from ..models.catalog import CHECKPOINTS, PRESETS
+    from ..models.fetch import on_disk
+
+    rows = [["preset", "CLIP", "DINO", "SAM", "inpainting", "in a sentence"]]
+    rows += [[p.name, p.clip, p.dino, p.sam, p.inpaint or "none", p.card] for p in PRESETS.values()]
+    print("\n".join(columns(rows)) + "\n")
+    rows = [["model", "kind", "size", "here", "licence", "in a sentence"]]
+    for one in CHECKPOINTS.values():
+        here = on_disk(one) if one.sources else (ASSETS / one.kind / WEIGHTS).is_file()
+        rows.append([one.name, one.kind, _size(one.bytes), "yes" if here else "no", one.licence, one.card])
+    print("\n".join(columns(rows, numbers=(2,))))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
