@@ -1,0 +1,35 @@
+"""Builds the page."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from pipeline.refine.settings import RefineSettings
+from pipeline.settings import EditSettings, SegmentSettings
+
+from . import api, layout
+from .controls import Control, controls
+from .events import wire
+
+DAY = 24 * 3600
+
+
+def build_demo() -> gr.Blocks:
+    """The page and its named endpoints, as a new `gr.Blocks`; imports no model library."""
+    find_controls: list[Control] = []
+    edit_controls: list[Control] = []
+
+    def panel() -> None:
+        with gr.Tab("Names"):
+            find_controls.extend(controls(SegmentSettings, "find", skip=("refine",)))
+        with gr.Tab("Edges"):
+            find_controls.extend(controls(RefineSettings, "refine"))
+        with gr.Tab("Change"):
+            edit_controls.extend(controls(EditSettings, "edit", skip=("kind", "prompt")))
+
+    with gr.Blocks(title="Namebrush", analytics_enabled=False, delete_cache=(DAY // 4, DAY // 2), fill_width=True) as demo:
+        page = layout.build(panel)
+        wire(page, find_controls, edit_controls)
+        api.add_endpoints()
+    demo.queue(max_size=64)
+    return demo

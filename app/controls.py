@@ -1,0 +1,77 @@
+"""Controls made from the engine's settings records: label, sentence, range and choices come from there and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import gradio as gr
+
+from pipeline.errors import NamebrushError
+from pipeline.settings import choices_of, kind_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """One setting's component and how its value is read back."""
+
+    name: str
+    label: str
+    kind: type
+    optional: bool
+    component: gr.components.Component
+
+    def read(self, value):
+        """The component's value as the engine wants it; None is "chosen for you".
+
+        Raises:
+            NamebrushError: the field was left empty though the engine has no choice of its own, or is not a number.
+        """
+        if value is None or (isinstance(value, str) and not value.strip()):
+            if self.optional:
+                return None
+            if self.kind is str:
+                return ""
+            raise NamebrushError(f"{self.label} is empty. Type a number there.")
+        if self.kind in (bool, str):
+            return self.kind(value)
+        try:
+            number = float(value)
+        except ValueError:
+            raise NamebrushError(f'{self.label} must be a number, got "{str(value)[:20]}".') from None
+        if self.kind is int and number.is_integer():
+            return int(number)
+        return number  # a number that is not whole where one is needed is refused by the engine, in its own words
+
+
+def control(record: type, name: str, elem_id: str, **options) -> Control:
+    """The control of one field of a settings record."""
+    field = next(f for f in dataclasses.fields(record) if f.name == name)
+    kind, optional = kind_of(record, field)
+    label, low, high = (field.metadata.get(k) for k in ("label", "min", "max"))
+    shared = {"label": label, "info": field.metadata["help"], "elem_id": elem_id, "interactive": True, **options}
+    choices = choices_of(field)
+    if kind is bool:
+        made = gr.Checkbox(value=field.default, **shared)
+    elif choices is not None:
+        made = gr.Dropdown(list(choices), value=field.default, **shared)
+    elif kind is str:
+        made = gr.Textbox(value=field.default or "", max_lines=4, **shared)
+    elif optional:  # an empty gr.Number shows a 0, which would be a value of its own
+        shown = "" if field.default is None else f"{field.default:g}"
+        made = gr.Textbox(value=shown, max_lines=1, placeholder="chosen for you", **shared)
+    elif kind is float and not optional and low is not None and high is not None and high <= 1:
+        made = gr.Slider(low, high, value=field.default, step=0.01 if field.default >= 0.01 else 0.001, **shared)
+    else:
+        made = gr.Number(value=field.default, precision=0 if kind is int else None, **shared)
+    return Control(name, label, kind, optional, made)
+
+
+def controls(record: type, prefix: str, skip: tuple[str, ...] = ()) -> list[Control]:
+    """The controls of all fields of a record that say what they are, in their order."""
+    names = [f.name for f in dataclasses.fields(record) if "label" in f.metadata and f.name not in skip]
+    return [control(record, name, f"{prefix}-{name.replace('_', '-')}") for name in names]
+
+
+def read(made: list[Control], values: list) -> dict:
+    """Keyword arguments for the engine from the components' values."""
+    return {c.name: c.read(v) for c, v in zip(made, values, strict=True)}

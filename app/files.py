@@ -1,0 +1,73 @@
+"""Downloads: files at the photo's own size, written when they are asked for and deleted once they are handed over."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipeline.draw import region_titles
+from pipeline.errors import NamebrushError
+
+from .session import Session
+
+KINDS = ("photo", "masks", "regions", "overlay")
+
+
+def stem(name: str) -> str:
+    """A file name without its ending, with only characters every file system takes."""
+    cleaned = re.sub(r"[^\w.-]+", "_", Path(name).stem, flags=re.UNICODE).strip("._")
+    return cleaned[:60] or "photo"
+
+
+@contextmanager
+def written(session: Session, kind: str) -> Iterator[Path]:
+    """The file of one kind in a folder that is deleted afterwards.
+
+    Args:
+        session: whose current step is written.
+        kind: "photo" (the photo as it is now, PNG), "masks" (a ZIP of labels.png and one PNG per mask), "regions"
+            (regions.json) or "overlay" (the photo with everything drawn on it, PNG).
+
+    Raises:
+        NamebrushError: there is nothing of that kind yet.
+    """
+    step = session.step
+    if step is None:
+        raise NamebrushError("No photo is open. Open one, or choose an example.")
+    if kind not in KINDS:
+        raise NamebrushError(f'There is no download called "{kind}"; there are {", ".join(KINDS)}.')
+    if kind != "photo" and not step.regions:
+        raise NamebrushError("There are no masks to save yet. Name things first, or make a mask by hand.")
+    base = stem(step.photo.name)
+    with TemporaryDirectory(prefix="namebrush-") as folder:
+        out = Path(folder)
+        if kind == "photo":
+            path = out / f"{base}-namebrush.png"
+            step.photo.save(path)
+        else:
+            from pipeline.export import write_segmentation
+
+            write_segmentation(step.segmentation, out / "parts", colors=session.colors())
+            if kind == "masks":
+                path = _zip(step, out, base)
+            else:
+                name = {"regions": "regions.json", "overlay": "overlay.png"}[kind]
+                path = (out / "parts" / name).rename(out / f"{base}-{name}")
+        yield path
+
+
+def _zip(step, out: Path, base: str) -> Path:
+    from pipeline.export import mask_png
+
+    path = out / f"{base}-masks.zip"
+    names = region_titles(step.regions)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for part in ("labels.png", "regions.json"):
+            archive.write(out / "parts" / part, part, zipfile.ZIP_DEFLATED)
+        for region in step.regions:
+            archive.writestr(f"masks/{region.id:03d}_{stem(names[region.id])}.png", mask_png(region.mask))
+    return path

@@ -1,0 +1,61 @@
+"""Serves the page on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import gradio as gr
+
+from . import engine, examples, theme
+
+
+def port() -> int | None:
+    """The port from `PORT`, or None to take the first free one from 7860.
+
+    Ends the program with status 2 and one line when `PORT` is not a port.
+    """
+    given = os.environ.get("PORT", "").strip()
+    if not given:
+        return None
+    if not given.isdigit() or not 0 < int(given) < 65536:
+        sys.stderr.write(f"PORT must be a number between 1 and 65535, got {given!r}.\n")
+        raise SystemExit(2)
+    return int(given)
+
+
+def launch_options() -> dict:
+    """What `Blocks.launch` is told: look, manners, limits; nothing is fetched from or sent to anywhere."""
+    return {
+        "theme": theme.theme(),
+        "css_paths": [theme.CSS],
+        "head": f"<script>{theme.SCRIPT.read_text(encoding='utf-8')}</script>",
+        "js": "() => namebrush.start()",
+        "favicon_path": str(theme.HERE / "favicon.svg"),
+        "footer_links": [],
+        "run_history": False,
+        "max_file_size": "200mb",
+        "ssr_mode": False,
+        "share": False,
+        "state_session_capacity": 200,
+    }
+
+
+def _first_example(pipeline) -> None:
+    """Look for the first example's names once, so that the first visitor finds its features in the cache."""
+    if examples.examples():
+        example = examples.examples()[0]
+        pipeline.segment(example.path, example.words)
+
+
+def serve(demo: gr.Blocks) -> None:
+    """Serve until interrupted; the models load meanwhile."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    engine.warm(_first_example)
+    try:
+        demo.launch(server_port=port(), **launch_options())
+    except OSError as error:
+        sys.stderr.write(f"The page cannot be served: {error}\n")
+        raise SystemExit(2) from None
