@@ -50,7 +50,7 @@ def labels_png(labels: np.ndarray, colors: Sequence[Color]) -> bytes:
         raise NamebrushError(f"labels.png can tell 255 classes apart, not {len(colors)}. Type fewer names.")
     if labels.size and not -1 <= labels.min() <= labels.max() < len(colors):
         raise ValueError(f"labels must lie in -1..{len(colors) - 1}, got {labels.min()}..{labels.max()}")
-    image = Image.fromarray(np.where(labels < 0, NO_CLASS_INDEX, labels).astype(np.uint8), "L")
+    image = Image.fromarray(np.where(labels < 0, NO_CLASS_INDEX, labels).astype(np.uint8))
     table = [(0, 0, 0)] * 256
     table[: len(colors)] = colors
     table[NO_CLASS_INDEX] = NO_CLASS_COLOR

@@ -315,7 +315,7 @@ def test_floating_point_tiffs(tmp_path):
     holes[0, 0] = np.nan
     assert open_photo(as_file(Image.fromarray(holes), "TIFF")).pixels[0, 0, 0] == 0
     colour = np.dstack([ramp, ramp * 0, ramp])
-    cv2.imwrite(str(tmp_path / "c.tif"), colour[:, :, ::-1])
+    cv2.imwrite(str(tmp_path / "c.tif"), colour[:, :, ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 1])
     opened = open_photo(tmp_path / "c.tif")
     assert np.array_equal(opened.pixels, np.rint(colour * 255))
     with pytest.raises(NamebrushError, match="megapixels"):
