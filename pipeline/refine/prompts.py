@@ -60,9 +60,7 @@ def region_prompts(
     masks: dict[int, np.ndarray] = {}
     if settings.use_masks and low is not None:
         for c in {component.class_index for component in components}:
-            masks[c] = mask_prompt(
-                scores[c], embedding.original_size, low, settings.alpha, settings.coarse_threshold
-            )
+            masks[c] = mask_prompt(scores[c], embedding.original_size, low, settings.alpha, settings.coarse_threshold)
             masks[c].flags.writeable = False
     return [_prompt(component, scores.shape[1:], masks, embedding, settings) for component in components]
 

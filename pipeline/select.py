@@ -1,0 +1,183 @@
+"""Masks by hand: a click, a box, or points that correct a mask. Works on any photo, with no words typed.
+
+SAM answers from the stored embedding with one run of its mask decoder. Where OpenCV's grabCut makes better masks from
+the same prompts, it is used instead; which one that is was measured (`python -m benchmarks.select_gate`) and stands
+in `GATE`. The region says who made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .errors import NamebrushError
+from .grabcut import cut, tidy
+from .models.records import SamModel
+from .progress import Progress
+from .records import Photo, Prompt, Region, SamEmbedding, Segmentation
+from .refine.sam import decode, low_side, mask_to_logits, upsample
+
+#: Who makes a mask, by the weights in use and the kind of prompt; filled from `benchmarks/select_gate.py`.
+GATE: dict[str, dict[str, str]] = {
+    "tiny": {"box": "grabcut", "point": "sam", "correct": "sam"},
+    "downloaded": {"box": "sam", "point": "sam", "correct": "sam"},
+}
+MAKERS = ("auto", "sam", "grabcut")
+#: Names of the built-in weights begin with this.
+BUILT_IN = "namebrush-"
+
+
+def select(
+    photo: Photo,
+    sam: SamModel | None,
+    embedding: SamEmbedding | Callable[[], SamEmbedding] | None,
+    points: Sequence[Sequence[float]] = (),
+    box: Sequence[float] | None = None,
+    region: Region | None = None,
+    gate: str = "auto",
+    progress: Progress | None = None,
+) -> Region:
+    """Make a mask from points and a box, or correct one.
+
+    Args:
+        photo: the photo.
+        sam: the model, or None to use grabCut.
+        embedding: SAM's of this photo, or a function that makes it; called only if SAM is asked.
+        points: (x, y) or (x, y, label) in photo pixels; label 1 belongs (the default), 0 does not.
+        box: x0, y0, x1, y1 in photo pixels.
+        region: a region to correct. Its own points hold on beside the new ones (a new point at the same place
+            replaces the old), so `points` may hold the new ones or all; its box holds on unless a new one is given
+            or a point that belongs lies outside it.
+        gate: "auto" takes whoever was measured to be better for this kind of prompt, "sam" or "grabcut" fixes it.
+        progress: told before each step.
+
+    Returns:
+        A region named "by hand" with class -1. Its score is SAM's predicted IoU, or for grabCut the IoU of its last
+        two rounds.
+
+    Raises:
+        NamebrushError: no prompt, a prompt outside the photo, or an empty mask.
+    """
+    progress = progress or Progress()
+    if region is not None and region.size != photo.size:
+        raise NamebrushError("The mask to correct belongs to another photo. Pick it again on this one.")
+    prompt = _collect(points, box, region, photo)
+    maker = choose(gate, prompt, region, sam)
+    if maker == "grabcut":
+        progress.step("grabCut draws the mask")
+        try:
+            made = cut(photo.pixels, prompt.points, prompt.labels, prompt.box, None if region is None else region.mask)
+            return _by_hand(made.mask, prompt=prompt, made_by="grabcut", score=made.stability)
+        except NamebrushError:
+            if gate != "auto" or sam is None or embedding is None:
+                raise
+            # Where thing and surroundings share their colours grabCut loses the thing; SAM may still see it.
+    if callable(embedding):
+        embedding = embedding()
+    if sam is None or embedding is None:
+        raise NamebrushError('SAM is not loaded. Choose a preset with SAM, or gate="grabcut".')
+    progress.step("SAM draws the mask")
+    return _ask_sam(sam, embedding, prompt, region)
+
+
+def choose(gate: str, prompt: Prompt, region: Region | None, sam: SamModel | None) -> str:
+    """Who makes the mask: "sam" or "grabcut"."""
+    if gate not in MAKERS:
+        raise NamebrushError(f'gate must be one of {", ".join(MAKERS)}; got "{gate}".')
+    if gate != "auto":
+        return gate
+    if sam is None:
+        return "grabcut"
+    kind = "correct" if region is not None else "box" if prompt.box is not None else "point"
+    return GATE["tiny" if sam.name.startswith(BUILT_IN) else "downloaded"][kind]
+
+
+def click_region(segmentation: Segmentation, x: float, y: float) -> Region | None:
+    """The region under a click at photo pixel (x, y), or None where there is none.
+
+    Raises:
+        NamebrushError: the click lies outside the photo.
+    """
+    _inside([(x, y)], segmentation.photo.size, "point")
+    column, row = int(x), int(y)
+    for region in segmentation.regions:
+        x0, y0, x1, y1 = region.box
+        if x0 <= column < x1 and y0 <= row < y1 and region.crop[row - y0, column - x0]:
+            return region
+    return None
+
+
+def _ask_sam(sam: SamModel, embedding: SamEmbedding, prompt: Prompt, region: Region | None) -> Region:
+    """One decoder call. A single point may mean a part or the whole: then the best of SAM's three masks."""
+    if region is not None:
+        low = low_side(sam)
+        fits = region.logits is not None and region.logits.shape == (low, low)
+        start = region.logits if fits else mask_to_logits(region.mask, embedding, low)
+        prompt = Prompt(prompt.points, prompt.labels, prompt.box, np.asarray(start, np.float32))
+    single = region is None and prompt.box is None and len(prompt.points) == 1
+    logits, iou = decode(sam, embedding, [prompt], multimask=single)
+    clicked = np.floor(prompt.points[prompt.labels == 1]).astype(int)
+    mask = tidy(upsample(logits, embedding)[0] > 0, clicked)
+    predicted = float(iou[0])
+    score = float(np.clip(predicted, 0, 1))
+    return _by_hand(mask, prompt=prompt, made_by="sam", score=score, iou=predicted, logits=logits[0])
+
+
+def _by_hand(mask: np.ndarray, **fields) -> Region:
+    return Region.from_mask(mask, id=0, class_index=-1, name="by hand", **fields)
+
+
+def _collect(points, box, region, photo: Photo) -> Prompt:
+    """Check the prompts and join them with those of the region to correct."""
+    marks: dict[tuple[float, float], int] = {}
+    if region is not None:
+        marks.update(zip(map(tuple, region.prompt.points.tolist()), region.prompt.labels.tolist(), strict=True))
+    for point in points:
+        if len(point) not in (2, 3):
+            raise NamebrushError(f"A point is x,y or x,y,label; got {', '.join(map(str, point))}.")
+        label = point[2] if len(point) == 3 else 1
+        if label not in (0, 1):
+            raise NamebrushError(f"A point's label is 1 (this belongs) or 0 (this does not); got {label}.")
+        _inside([point[:2]], photo.size, "point")
+        marks[tuple(np.float32(point[:2]).tolist())] = int(label)
+    if box is not None:
+        box = _check_box(box, photo.size)
+    elif region is not None:
+        box = _kept_box(region, points)
+    if region is None and box is None and 1 not in marks.values():
+        raise NamebrushError("Point at the thing you mean first, or draw a box around it.")
+    if region is not None and not len(points) and box is None:
+        raise NamebrushError("Say what to change about the mask: a point that belongs, one that does not, or a box.")
+    xy = np.array(list(marks), np.float32).reshape(-1, 2)
+    return Prompt(xy, np.array(list(marks.values()), np.int32), box)
+
+
+def _kept_box(region: Region, points) -> tuple[float, float, float, float] | None:
+    """The box of the region to correct, unless a new point that belongs lies outside it."""
+    box = region.prompt.box
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    belongs = [p for p in points if len(p) < 3 or p[2] == 1]
+    return box if all(x0 <= p[0] < x1 and y0 <= p[1] < y1 for p in belongs) else None
+
+
+def _check_box(box: Sequence[float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """A box with its corners in order, or a clear error."""
+    if len(box) != 4:
+        raise NamebrushError(f"A box is x0,y0,x1,y1; got {len(box)} numbers.")
+    _inside([box[:2], box[2:]], size, "box", edge=True)
+    (x0, x1), (y0, y1) = sorted((float(box[0]), float(box[2]))), sorted((float(box[1]), float(box[3])))
+    if x1 - x0 < 1 or y1 - y0 < 1:
+        raise NamebrushError("The box is empty. Draw it around the thing, from one corner to the other.")
+    return (x0, y0, x1, y1)
+
+
+def _inside(xy, size: tuple[int, int], what: str, edge: bool = False) -> None:
+    """Raise unless all positions lie in the photo; `edge`: its right and lower edge count as inside."""
+    height, width = size
+    for x, y in xy:
+        within = (0 <= x <= width and 0 <= y <= height) if edge else (0 <= x < width and 0 <= y < height)
+        if not within:  # also for what is not a number
+            raise NamebrushError(f"The {what} at {x:g},{y:g} lies outside the photo of {width} x {height} pixels.")
