@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from pipeline.dense.cosines import cosine_maps, frame_cosines, resize_bilinear
-from pipeline.dense.families import spliced_map, window_maps
+from pipeline.dense.families import spliced_map, unit_map, window_maps
+from pipeline.dense.itaclip import engineered_map, itaclip_tokens
 from pipeline.dense.recipes import Recipe, get_recipe
-from pipeline.dense.trunk import run_trunk
+from pipeline.dense.trunk import head, run_trunk
 from pipeline.dense.windows import (
     Layout,
     cut_all,
@@ -18,11 +19,12 @@ from pipeline.dense.windows import (
     window_boxes,
 )
 from pipeline.models.records import IMAGENET_MEAN, IMAGENET_STD, OPENAI_MEAN, OPENAI_STD
-from pipeline.records import NO_CLASS, ClassName, Encoded, Vocabulary
-from pipeline.refine.pamr import pamr
+from pipeline.records import NO_CLASS, ClassName, Encoded, FeatureMap, Vocabulary
+from pipeline.refine.labelmaps import close_labels, drop_small_classes
+from pipeline.refine.pamr import DILATIONS, pamr
 from pipeline.segment import class_probabilities, labels_of
 
-from .dense_replay import CLEARCLIP_MODELS
+from .dense_replay import CLEARCLIP_MODELS, compare
 from .registry import Check, Golden, replays
 from .trident_replay import BLOCK_BYTES, recorded_sam
 from .weights import build_clip
@@ -38,21 +40,39 @@ def vocabulary_of(golden: Golden) -> Vocabulary:
     return Vocabulary(classes, threshold=golden.hyper.get("prob_thd") or 0.0)
 
 
-def compare_labels(golden: Golden, check: Check, cosines: list[torch.Tensor]) -> None:
+def compare_labels(golden: Golden, check: Check, cosines: list[torch.Tensor], close: bool = False) -> None:
     """Probabilities and labels through the product's own functions; its "no class" is the published class 0."""
     vocabulary, scale = vocabulary_of(golden), golden.hyper["logit_scale"]
-    size = tuple(golden.hyper["ori_shape"])
-    probabilities = class_probabilities(cosines, vocabulary, scale, size)
+    probabilities = class_probabilities(cosines, vocabulary, scale, tuple(golden.hyper["ori_shape"]))
+    if golden.hyper.get("area_thd") is not None:
+        probabilities = drop_small_classes(probabilities, golden.hyper["area_thd"], background=0)
     check.probabilities("probs", probabilities)
     labels = labels_of(probabilities, vocabulary)
-    check.labels("pred", np.where(labels == NO_CLASS, 0, labels)[None])
+    labels = np.where(labels == NO_CLASS, 0, labels)
+    check.labels("pred", (close_labels(labels) if close else labels)[None])
 
 
-def check_unsupported(golden: Golden) -> None:
-    """Refuse recorded settings that the functions replayed here do not have, rather than ignore them."""
-    for name in ("area_thd", "pamr"):
-        if golden.hyper.get(name):
-            raise NotImplementedError(f"{name} = {golden.hyper[name]}")
+def photo_cosines(golden: Golden, cosines: list[torch.Tensor]) -> torch.Tensor:
+    """Cosines of the one frame at the photo's size, after PAMR where it was recorded."""
+    (maps,), hyper = cosines, golden.hyper
+    size = tuple(hyper["ori_shape"])
+    maps = resize_bilinear(maps, size)
+    steps, dilations = pamr_settings(hyper)
+    if steps:
+        image = torch.from_numpy(golden.arrays["pixel"])
+        image = torch.nn.functional.interpolate(image, size=size, mode="bilinear", align_corners=False)[0]
+        maps = pamr(image, maps, steps, dilations)
+    return maps
+
+
+def pamr_settings(hyper: dict) -> tuple[int, tuple[int, ...]]:
+    """Steps (0: none) and dilations."""
+    given = hyper.get("pamr")
+    if isinstance(given, (list, tuple)):
+        return int(given[0]), tuple(given[1])
+    if isinstance(given, dict):
+        return given["steps"], tuple(given.get("dilations") or given.get("stride"))
+    return hyper.get("pamr_steps") or given or 0, tuple(hyper.get("pamr_stride") or DILATIONS)
 
 
 def encode_windows(golden: Golden, recipe: Recipe, multiple: int) -> tuple[Encoded, torch.Tensor]:
@@ -64,7 +84,15 @@ def encode_windows(golden: Golden, recipe: Recipe, multiple: int) -> tuple[Encod
     windows = cut_all(image, layout, 0, len(layout.boxes))
     foundation = torch.from_numpy(golden.input("vfm_feats")) if recipe.foundation else None
     maps = window_maps(visual, run_trunk(visual, windows), layout, recipe, foundation)
-    return Encoded(tuple(maps), frame, "", "", recipe.name), windows
+    return whole_or_windows(hyper, maps, frame), windows
+
+
+def whole_or_windows(hyper: dict, maps: list[FeatureMap], frame: tuple[int, int]) -> Encoded:
+    """Without sliding (crop 0) the published code brings the patches' cosines straight to the photo's size."""
+    if hyper["crop"]:
+        return Encoded(tuple(maps), frame, "", "", "")
+    grid = maps[0].features.shape[1:]
+    return Encoded((FeatureMap(maps[0].features, (0, 0, grid[1], grid[0])),), grid, "", "", "")
 
 
 def check_foundation_input(golden: Golden, check: Check, window: torch.Tensor) -> None:
@@ -73,42 +101,31 @@ def check_foundation_input(golden: Golden, check: Check, window: torch.Tensor) -
     check.values("vfm_input0", normalised(colours, IMAGENET_MEAN, IMAGENET_STD))
 
 
-@replays("slide_clearclip", "slide_sclip")
+@replays("slide_clearclip", "slide_sclip", "slide_naclip")
 @torch.no_grad()
 def slide_block(golden: Golden, check: Check) -> None:
-    """A variant of the last block per window; ClearCLIP pads windows to whole patches, SCLIP does not."""
-    check_unsupported(golden)
-    hyper = golden.hyper
+    """A variant of the last block per window; ClearCLIP pads windows to whole patches, SCLIP and NACLIP do not."""
+    hyper, multiple = golden.hyper, 1
     if "model_type" in hyper:
         recipe = get_recipe(
             "clearclip", attention=CLEARCLIP_MODELS[hyper["model_type"]], residual=not hyper["ignore_residual"])
         multiple = golden.weights()[1]["patch_size"]
     else:
-        recipe, multiple = get_recipe("sclip"), 1
+        recipe = get_recipe(golden.stem.split("_")[1])
     encoded, _ = encode_windows(golden, recipe, multiple)
-    check.values("logits", cosine_maps(encoded, golden.input("text"), tuple(hyper["ori_shape"])))
-    compare_labels(golden, check, frame_cosines(encoded, golden.input("text")))
+    compare_slide(golden, check, encoded)
 
 
-@replays("slide_naclip")
-@torch.no_grad()
-def slide_naclip(golden: Golden, check: Check) -> None:
-    """NACLIP's windows without padding, then PAMR at the photo's size."""
-    hyper = golden.hyper
-    encoded, _ = encode_windows(golden, get_recipe("naclip"), 1)
-    (cosines,) = frame_cosines(encoded, golden.input("text"))
+def compare_slide(golden: Golden, check: Check, encoded: Encoded, close: bool = False) -> None:
+    """Everything after the windows' features, under the names recordings use."""
+    cosines = frame_cosines(encoded, golden.input("text"))
     if golden.has("slide_logits"):
-        check.values("slide_logits", cosines)
-    size = tuple(hyper["ori_shape"])
-    cosines = resize_bilinear(cosines, size)
-    if hyper.get("pamr_steps"):
-        image = torch.from_numpy(golden.arrays["pixel"])
-        image = torch.nn.functional.interpolate(image, size=size, mode="bilinear", align_corners=False)[0]
-        cosines = pamr(image, cosines, hyper["pamr_steps"], hyper["pamr_stride"])
+        check.values("slide_logits", cosines[0])
+    logits = photo_cosines(golden, cosines)
     for name in ("pamr_logits", "logits"):
         if golden.has(name):
-            check.values(name, cosines)
-    compare_labels(golden, check, [cosines])
+            check.values(name, logits)
+    compare_labels(golden, check, [logits], close)
 
 
 @replays("slide_proxyclip")
@@ -119,8 +136,7 @@ def slide_proxy(golden: Golden, check: Check) -> None:
     recipe = get_recipe("proxyclip", beta=hyper["beta"], gamma=hyper["gamma"])
     encoded, windows = encode_windows(golden, recipe, hyper["pad_multiple"])
     check_foundation_input(golden, check, windows[:1])
-    check.values("logits", cosine_maps(encoded, golden.input("text"), tuple(hyper["ori_shape"])))
-    compare_labels(golden, check, frame_cosines(encoded, golden.input("text")))
+    compare_slide(golden, check, encoded)
 
 
 @replays("trident_e2e")
@@ -147,5 +163,28 @@ def trident_e2e(golden: Golden, check: Check) -> None:
     trunk = run_trunk(visual, windows)
     one = spliced_map(visual, trunk, layout, recipe, foundation, recorded_sam(golden), patch, BLOCK_BYTES)
     encoded = Encoded((one,), one.features.shape[1:], "", "", "trident")
-    check.values("logits", cosine_maps(encoded, golden.input("text"), tuple(hyper["ori_shape"])))
-    compare_labels(golden, check, frame_cosines(encoded, golden.input("text")))
+    compare_slide(golden, check, encoded)
+
+
+@replays("itaclip")
+@torch.no_grad()
+def itaclip(golden: Golden, check: Check) -> None:
+    """ITACLIP's tokens, then the engineered views per window, thresholds and closing."""
+    visual, hyper = build_clip(golden), golden.hyper
+    if not hyper.get("attn_self", True):
+        raise NotImplementedError("ITACLIP without self attention")
+    pixels, text = torch.from_numpy(golden.input("pixel")), golden.input("text")
+    inner = hyper["intermediate_layers_1based"]
+    tokens, grid = itaclip_tokens(visual, pixels, inner)
+    compare(golden, check, "", visual, tokens, grid)
+    size = tuple(pixels.shape[-2:])
+    plain = FeatureMap(unit_map(head(visual, tokens[0, 1:]), grid), (0, 0, size[1], size[0]))
+    check.values("logits_px_plain", cosine_maps(Encoded((plain,), size, "", "", ""), text, size))
+    share = hyper["img_eng_coefficient"]
+    whole = FeatureMap(engineered_map(visual, pixels, share, inner).numpy(), (0, 0, size[1], size[0]))
+    check.values("logits_px_engineered", cosine_maps(Encoded((whole,), size, "", "", ""), text, size))
+    maps = []
+    for box in window_boxes(size, hyper["crop"] or max(size), hyper["stride"]):
+        x0, y0, x1, y1 = box
+        maps.append(FeatureMap(engineered_map(visual, pixels[..., y0:y1, x0:x1], share, inner).numpy(), box))
+    compare_slide(golden, check, whole_or_windows(hyper, maps, size), close=True)
