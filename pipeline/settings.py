@@ -74,7 +74,8 @@ def validate(record: Any) -> None:
 def _check(record: type, field: dataclasses.Field, value: Any) -> None:
     kind, optional = kind_of(record, field)
     label, low, high = (field.metadata.get(k) for k in ("label", "min", "max"))
-    if value is None and optional:
+    # A default is right by its declaration; listing the choices may mean importing a library.
+    if (value is None and optional) or (isinstance(value, str) and value == field.default):
         return
     if kind in (int, float):
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

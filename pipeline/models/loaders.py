@@ -137,6 +137,8 @@ class Models:
             row = {"kind": kind, "title": self.title(kind), "licence": "", "card": "", "bytes": 0}
             if isinstance(part, fetch.Choice):
                 row.update(licence=part.licence, card=part.card, bytes=part.bytes)
+                if part.checkpoint is not None and not part.checkpoint.sources and self.has(kind):
+                    row["bytes"] = (builtin.ASSETS / kind / builtin.WEIGHTS).stat().st_size
             rows.append({**row, "loaded": kind in self._loaded, "here": self.has(kind)})
         return rows
 
