@@ -122,7 +122,7 @@ class FeatureMap:
     """Dense CLIP features of one window of the resized photo.
 
     Attributes:
-        features: float32 [D, h, w], unit norm at every position.
+        features: float32 [D, h, w], at every position of unit norm, or a mean of such vectors.
         box: the pixels of the frame these features cover, `x0, y0, x1, y1`; it may reach outside the frame where the
             window was padded, and what lies outside is cut off after upsampling.
         frame: height and width of the frame the box refers to where it is not `Encoded.frame` (another scale).
@@ -322,6 +322,7 @@ class EditRequest:
         candidates: how many results to make.
         method: "auto", "exemplar" or "diffusion".
         steps, guidance, strength: of the diffusion; None takes the kind's default.
+        subject: name of what is selected, where it has one; the diffusion is told what to keep or to avoid.
     """
 
     kind: str
@@ -336,6 +337,7 @@ class EditRequest:
     steps: int | None = None
     guidance: float | None = None
     strength: float | None = None
+    subject: str = ""
 
     def __post_init__(self):
         object.__setattr__(self, "mask", _frozen(self.mask, np.bool_, "EditRequest.mask", None, None))

@@ -1,0 +1,143 @@
+"""Crops around a mask: what a diffusion model sees, at its own size, and the way back to the photo's.
+
+A model made for 512 pixels paints a small thing in a large photo well only if it sees a crop around it at that size.
+Parts of a mask that lie far apart become crops of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..records import Box
+
+#: Context on every side of the mask, as a share of the mask's longer side, and at least so many pixels.
+CONTEXT, LEAST_CONTEXT = 0.4, 32
+_SEAM = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """One crop.
+
+    Attributes:
+        box: where it lies in the photo.
+        size: height and width the model sees, multiples of the step asked for.
+        mask: bool [y1 - y0, x1 - x0], the part of the mask this crop is for.
+    """
+
+    box: Box
+    size: tuple[int, int]
+    mask: np.ndarray
+
+
+def groups_of(mask: np.ndarray, context: float = CONTEXT, least: int = LEAST_CONTEXT) -> list[np.ndarray]:
+    """Split a mask into groups of parts that are near each other: each list entry bool [H, W], together the mask.
+
+    Two parts belong together when their boxes, each with its context around it, meet.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(mask, np.uint8), connectivity=8)
+    groups: list[tuple[list[int], np.ndarray]] = []
+    for part in range(1, count):
+        x, y, w, h = (int(v) for v in stats[part, :4])
+        parts, box = [part], np.array([x, y, x + w, y + h])
+        while True:  # a joined group is larger and reaches further, so look again
+            near = [g for g in groups if _meet(_padded(g[1], context, least), _padded(box, context, least))]
+            if not near:
+                break
+            for group in near:
+                groups = [g for g in groups if g is not group]
+                parts += group[0]
+                box = np.concatenate([np.minimum(box[:2], group[1][:2]), np.maximum(box[2:], group[1][2:])])
+        groups.append((parts, box))
+    if len(groups) == 1:
+        return [np.asarray(mask, bool)]
+    chosen = np.zeros(count, np.int32)
+    for index, (parts, _) in enumerate(groups):
+        chosen[parts] = index + 1
+    owner = chosen[labels]
+    return [owner == index + 1 for index in range(len(groups))]
+
+
+def _padded(box: np.ndarray, context: float, least: int) -> np.ndarray:
+    margin = max(least, int(round(context * max(box[2] - box[0], box[3] - box[1]))))
+    return box + np.array([-margin, -margin, margin, margin])
+
+
+def _meet(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool((a[:2] < b[2:]).all() and (b[:2] < a[2:]).all())
+
+
+def bounds(mask: np.ndarray) -> Box:
+    """Tight box of a mask that is not empty, exclusive ends."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(cols[0]), int(rows[0]), int(cols[-1]) + 1, int(rows[-1]) + 1
+
+
+def plan_crops(mask: np.ndarray, native: int, step: int = 8) -> list[Crop]:
+    """Crops that cover a mask, each as square as the photo allows, with context around the mask.
+
+    Args:
+        mask: bool [H, W].
+        native: longer side the model was made for, in pixels.
+        step: both sides the model sees are multiples of it.
+    """
+    height, width = mask.shape
+    crops = []
+    for part in groups_of(mask):
+        x0, y0, x1, y1 = bounds(part)
+        x0, y0, x1, y1 = (int(v) for v in _padded(np.array([x0, y0, x1, y1]), CONTEXT, LEAST_CONTEXT))
+        side = max(x1 - x0, y1 - y0)
+        left, right = _span((x0 + x1) / 2, side, width)
+        top, bottom = _span((y0 + y1) / 2, side, height)
+        scale = native / max(right - left, bottom - top)
+        size = tuple(max(step, round((b - a) * scale / step) * step) for a, b in ((top, bottom), (left, right)))
+        crops.append(Crop((left, top, right, bottom), size, part[top:bottom, left:right]))
+    return crops
+
+
+def _span(centre: float, side: int, limit: int) -> tuple[int, int]:
+    """An interval of a length around a centre, pushed inside 0..limit and cut where it is longer."""
+    side = min(side, limit)
+    start = int(np.clip(round(centre - side / 2), 0, limit - side))
+    return start, start + side
+
+
+def cut_out(pixels: np.ndarray, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
+    """What the model sees: uint8 [h, w, 3] and the mask bool [h, w], at the crop's size."""
+    x0, y0, x1, y1 = crop.box
+    h, w = crop.size
+    smaller = h < y1 - y0
+    seen = cv2.resize(pixels[y0:y1, x0:x1], (w, h), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    share = cv2.resize(crop.mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+    return seen, share > 0  # every pixel the mask touches is the model's: none of the old thing may show it the way
+
+
+def put_back(painted: np.ndarray, crop: Crop, pixels: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Bring a painted crop to the photo's resolution and match its colours to the photo on a ring around the mask.
+
+    An autoencoder shifts colours a little everywhere; the shift is measured where the photo is known.
+
+    Args:
+        painted: uint8 [h, w, 3] of the crop's size.
+        crop: where it belongs.
+        pixels: uint8 [H, W, 3], the photo.
+        hidden: bool [H, W], pixels of the photo that say nothing about the colours (all that may change).
+
+    Returns:
+        uint8 [y1 - y0, x1 - x0, 3].
+    """
+    x0, y0, x1, y1 = crop.box
+    smaller = y1 - y0 < painted.shape[0]
+    full = cv2.resize(painted, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    known = ~hidden[y0:y1, x0:x1]
+    if not known.any():
+        return full
+    away = cv2.distanceTransform((~crop.mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    ring = known & (away <= _SEAM)
+    if np.count_nonzero(ring) < 16:
+        ring = known
+    shift = np.median(pixels[y0:y1, x0:x1][ring].astype(np.float32) - full[ring].astype(np.float32), axis=0)
+    return np.clip(np.rint(full.astype(np.float32) + shift), 0, 255).astype(np.uint8)

@@ -1,0 +1,209 @@
+"""Painting by a `diffusers` inpainting pipeline: replace, restyle, and remove where a person asks for it.
+
+The pipeline sees crops at its own size (`crop`), makes one candidate at a time from a generator of its own on the CPU,
+so that a seed means the same picture whatever was made before it, and stops between two steps when asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import NamebrushError
+from ..progress import Progress
+from .crop import Crop, cut_out, plan_crops, put_back
+from .prompts import Words
+
+#: Side in pixels for pipelines that do not tell theirs.
+_USUAL_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the diffusion samples: steps, guidance (how closely it follows the words), strength (share of change)."""
+
+    steps: int
+    guidance: float
+    strength: float
+
+
+#: Defaults per kind. Restyling keeps the form of what is there, so it starts from a half-noised picture.
+DEFAULTS = {
+    "remove": Sampling(50, 7.5, 1.0),
+    "replace": Sampling(50, 7.5, 1.0),
+    "restyle": Sampling(50, 7.5, 0.7),
+}
+
+
+def sampling_of(kind: str, steps: int | None, guidance: float | None, strength: float | None) -> Sampling:
+    """The kind's defaults with what a person set in their place.
+
+    Raises:
+        NamebrushError: a value out of range, or steps and strength that leave not one step to take.
+    """
+    usual = DEFAULTS[kind]
+    chosen = Sampling(
+        usual.steps if steps is None else steps,
+        usual.guidance if guidance is None else guidance,
+        usual.strength if strength is None else strength,
+    )
+    if chosen.steps < 1:
+        raise NamebrushError(f"At least one step is needed, got {chosen.steps}.")
+    if not 0 < chosen.strength <= 1:
+        raise NamebrushError(f"The strength must lie above 0 and at most at 1, got {chosen.strength}.")
+    if not (np.isfinite(chosen.guidance) and chosen.guidance >= 0):
+        raise NamebrushError(f"The guidance must be 0 or more, got {chosen.guidance}.")
+    if int(chosen.steps * chosen.strength) < 1:
+        raise NamebrushError(
+            f"{chosen.steps} steps at strength {chosen.strength:g} leave none to take; raise one of them."
+        )
+    return chosen
+
+
+def native_side(pipe: Any) -> tuple[int, int]:
+    """The side in pixels a pipeline was made for, and the step its sides must be multiples of (at least 8)."""
+    factor = int(getattr(pipe, "vae_scale_factor", 8))
+    denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    sample = getattr(getattr(denoiser, "config", None), "sample_size", None)
+    step = max(8, factor if getattr(pipe, "unet", None) is not None else 2 * factor)
+    side = sample * factor if isinstance(sample, int) else _USUAL_SIDE
+    return max(step, side // step * step), step
+
+
+def paint(
+    pixels: np.ndarray, mask: np.ndarray, pipe: Any, words: Words, sampling: Sampling, seed: int, progress: Progress,
+    share: tuple[float, float] = (0.0, 1.0),
+) -> np.ndarray:  # fmt: skip
+    """One candidate: the photo with new pixels where the mask is, at the photo's own size.
+
+    Args:
+        pixels: uint8 [H, W, 3].
+        mask: bool [H, W], pixels to paint.
+        pipe: a `diffusers` inpainting pipeline.
+        words: what to ask for and what to avoid.
+        sampling: steps, guidance and strength.
+        seed: of the generator, made fresh here.
+        progress: told after every step; raising `Cancelled` from it stops the pipeline there and then.
+        share: span of the whole work this candidate is, for the share reported.
+
+    Returns:
+        uint8 [H, W, 3]; outside the mask it is the photo.
+
+    Raises:
+        NamebrushError: the pipeline gave no usable picture, and why.
+    """
+    native, step = native_side(pipe)
+    crops = plan_crops(mask, native, step)
+    out = pixels.copy()
+    generator = torch.Generator("cpu").manual_seed(seed)
+    for index, crop in enumerate(crops):
+        width = (share[1] - share[0]) / len(crops)
+        span = (share[0] + index * width, share[0] + (index + 1) * width)
+        image = _paint_crop(pixels, crop, pipe, words, sampling, generator, progress, span)
+        x0, y0, x1, y1 = crop.box
+        out[y0:y1, x0:x1][crop.mask] = put_back(image, crop, pixels, mask)[crop.mask]
+    return out
+
+
+def _paint_crop(
+    pixels: np.ndarray, crop: Crop, pipe: Any, words: Words, sampling: Sampling, generator: torch.Generator,
+    progress: Progress, span: tuple[float, float],
+) -> np.ndarray:  # fmt: skip
+    seen, mask = cut_out(pixels, crop)
+    state = generator.get_state()
+    image, flagged = _run(seen, mask, pipe, words, sampling, generator, progress, span)
+    if flagged:
+        raise NamebrushError(
+            "The model's own checker for unsafe pictures blacked out the result; change the words or the seed."
+        )
+    if usable(image, mask):
+        return _bytes(image)
+    vae = getattr(pipe, "vae", None)
+    if vae is None or next(vae.parameters()).dtype == torch.float32:
+        raise NamebrushError(
+            "The inpainting model gave no usable picture (not a number, or all black) although its picture decoder "
+            "runs in full precision; try another seed, or fewer guidance, or another inpainting model."
+        )
+    progress.step("The picture came out black: painting again with the picture decoder in full precision", span[0])
+    generator.set_state(state)
+    with full_precision(vae):
+        image, _ = _run(seen, mask, pipe, words, sampling, generator, progress, span)
+    if not usable(image, mask):
+        raise NamebrushError(
+            "The inpainting model gave no usable picture (not a number, or all black), with its picture decoder in "
+            "full precision too; try another seed, or another inpainting model."
+        )
+    return _bytes(image)
+
+
+def _run(
+    seen: np.ndarray, mask: np.ndarray, pipe: Any, words: Words, sampling: Sampling, generator: torch.Generator,
+    progress: Progress, span: tuple[float, float],
+) -> tuple[np.ndarray, bool]:  # fmt: skip
+    """One run of the pipeline: float [h, w, 3] in 0..1 as it came, and whether its own checker blacked it out."""
+    from PIL import Image
+
+    total = max(1, int(sampling.steps * sampling.strength))
+
+    def after_step(_pipe, step: int, _time, tensors: dict) -> dict:
+        done = min(1.0, (step + 1) / total)
+        progress.step(f"Painting, step {step + 1} of {total}", span[0] + (span[1] - span[0]) * done)
+        return tensors
+
+    try:
+        with torch.no_grad(), np.errstate(invalid="ignore"):
+            result = pipe(
+                prompt=words.prompt, negative_prompt=words.negative or None, image=Image.fromarray(seen),
+                mask_image=Image.fromarray(mask.astype(np.uint8) * 255), height=seen.shape[0], width=seen.shape[1],
+                num_inference_steps=sampling.steps, guidance_scale=sampling.guidance, strength=sampling.strength,
+                generator=generator, output_type="np", callback_on_step_end=after_step,
+            )  # fmt: skip
+    finally:
+        release = getattr(pipe, "maybe_free_model_hooks", None)
+        if release is not None:  # a stopped run would leave offloaded parts on the device
+            release()
+    flags = getattr(result, "nsfw_content_detected", None)
+    return np.asarray(result.images[0], np.float32), bool(flags and any(flags))
+
+
+def usable(image: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether a picture, float [h, w, 3], has only numbers and is not black all over the mask."""
+    return bool(np.isfinite(image).all() and (image[mask] > 1 / 255).any())
+
+
+def _bytes(image: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
+
+
+@contextmanager
+def full_precision(vae: torch.nn.Module) -> Iterator[None]:
+    """Run an autoencoder in float32 inside a pipeline of half precision, and put it back afterwards.
+
+    In float16 the activations of some autoencoders overflow, and the picture comes out black. What enters its parts
+    is widened, and what its encoder gives is narrowed again for the denoiser.
+    """
+    before = next(vae.parameters()).dtype
+
+    def widen(_module, args):
+        return tuple(a.float() if torch.is_tensor(a) and a.is_floating_point() else a for a in args)
+
+    def narrow(_module, _args, output):
+        return output.to(before) if torch.is_tensor(output) else output
+
+    parts = [getattr(vae, name, None) for name in ("encoder", "quant_conv", "post_quant_conv", "decoder")]
+    handles = [part.register_forward_pre_hook(widen) for part in parts if part is not None]
+    last = parts[1] if parts[1] is not None else parts[0]
+    if last is not None:
+        handles.append(last.register_forward_hook(narrow))
+    vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        vae.to(before)

@@ -1,0 +1,47 @@
+"""The words a diffusion model is given: what a person wrote and what is known about the selection."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SURROUNDINGS = "empty background, only the surroundings, continued naturally, photorealistic"
+_NOT_IN_A_GAP = "object, person, animal, text, watermark, logo"
+_NOT_IN_A_PICTURE = "blurry, distorted, watermark, text"
+
+
+@dataclass(frozen=True)
+class Words:
+    """The prompt and the negative prompt."""
+
+    prompt: str
+    negative: str
+
+
+def build_words(kind: str, prompt: str = "", negative: str = "", subject: str = "") -> Words:
+    """The words for an edit.
+
+    Removing asks for the surroundings, never for "no dog": naming a thing in a prompt brings it back. The thing's name
+    goes to the negative prompt instead. Restyling keeps the thing, so its name leads.
+
+    Args:
+        kind: "remove", "replace" or "restyle".
+        prompt, negative: a person's own words; may be empty.
+        subject: name of what was selected, or "" where nobody named it.
+    """
+    prompt, negative, subject = (" ".join(text.split()) for text in (prompt, negative, subject))
+    if kind == "remove":
+        return Words(_joined(prompt, _SURROUNDINGS), _joined(negative, subject, _NOT_IN_A_GAP))
+    if kind == "restyle":
+        lead = "" if _mentions(prompt, subject) else subject
+        return Words(_joined(lead, prompt), _joined(negative, _NOT_IN_A_PICTURE))
+    unwanted = "" if _mentions(prompt, subject) else subject
+    return Words(prompt, _joined(negative, unwanted, _NOT_IN_A_PICTURE))
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _mentions(text: str, word: str) -> bool:
+    return bool(word) and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
