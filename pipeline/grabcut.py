@@ -44,6 +44,7 @@ def cut(
     labels: np.ndarray,
     box: tuple[float, float, float, float] | None = None,
     start: np.ndarray | None = None,
+    reach: float | None = None,
 ) -> Cut:
     """Cut out what the prompts mean.
 
@@ -53,11 +54,12 @@ def cut(
         labels: int [N], 1 belongs, 0 does not.
         box: everything outside it is background.
         start: bool [H, W], a mask to correct or to sharpen.
+        reach: how far the start may grow, as a share of its side; None takes what suits a mask to correct.
 
     Raises:
         NamebrushError: nothing is left inside.
     """
-    reach = CORRECTED
+    reach = CORRECTED if reach is None else reach
     if box is None and start is None:
         start, reach = from_points(pixels, points, labels), GUESSED
     best = None

@@ -1,8 +1,8 @@
 """Masks by hand: a click, a box, or points that correct a mask. Works on any photo, with no words typed.
 
 SAM answers from the stored embedding with one run of its mask decoder. Where OpenCV's grabCut makes better masks from
-the same prompts, it is used instead; which one that is was measured (`python -m benchmarks.select_gate`) and stands
-in `GATE`. The region says who made it.
+the same prompts, it is used instead, or it redraws the edges of SAM's mask; what is best was measured
+(`python -m benchmarks.select_gate`) and stands in `GATE`. The region says who drew its edges.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ GATE: dict[str, dict[str, str]] = {
     "tiny": {"box": "grabcut", "point": "sam", "correct": "sam"},
     "downloaded": {"box": "sam", "point": "sam", "correct": "sam"},
 }
-MAKERS = ("auto", "sam", "grabcut")
+MAKERS = ("auto", "sam", "grabcut", "sam+grabcut")
+#: How far grabCut may move the edges of SAM's mask, as a share of the mask's side.
+REDRAWN = 0.12
 #: Names of the built-in weights begin with this.
 BUILT_IN = "namebrush-"
 
@@ -49,7 +51,8 @@ def select(
         region: a region to correct. Its own points hold on beside the new ones (a new point at the same place
             replaces the old), so `points` may hold the new ones or all; its box holds on unless a new one is given
             or a point that belongs lies outside it.
-        gate: "auto" takes whoever was measured to be better for this kind of prompt, "sam" or "grabcut" fixes it.
+        gate: "auto" takes whoever was measured to be best for this kind of prompt; "sam", "grabcut" or "sam+grabcut"
+            (grabCut redraws the edges of SAM's mask) fixes it.
         progress: told before each step.
 
     Returns:
@@ -78,11 +81,12 @@ def select(
     if sam is None or embedding is None:
         raise NamebrushError('SAM is not loaded. Choose a preset with SAM, or gate="grabcut".')
     progress.step("SAM draws the mask")
-    return _ask_sam(sam, embedding, prompt, region)
+    made = _ask_sam(sam, embedding, prompt, region)
+    return _redrawn(made, photo) if maker == "sam+grabcut" else made
 
 
 def choose(gate: str, prompt: Prompt, region: Region | None, sam: SamModel | None) -> str:
-    """Who makes the mask: "sam" or "grabcut"."""
+    """Who makes the mask: one of `MAKERS` but "auto"."""
     if gate not in MAKERS:
         raise NamebrushError(f'gate must be one of {", ".join(MAKERS)}; got "{gate}".')
     if gate != "auto":
@@ -122,6 +126,17 @@ def _ask_sam(sam: SamModel, embedding: SamEmbedding, prompt: Prompt, region: Reg
     predicted = float(iou[0])
     score = float(np.clip(predicted, 0, 1))
     return _by_hand(mask, prompt=prompt, made_by="sam", score=score, iou=predicted, logits=logits[0])
+
+
+def _redrawn(region: Region, photo: Photo) -> Region:
+    """SAM's mask with its edges drawn to the photo's by grabCut; as it is where grabCut loses it."""
+    prompt = region.prompt
+    try:
+        made = cut(photo.pixels, prompt.points, prompt.labels, prompt.box, region.mask, REDRAWN)
+    except NamebrushError:
+        return region
+    fields = {"prompt": prompt, "score": region.score, "iou": region.iou, "logits": region.logits}
+    return _by_hand(made.mask, made_by="grabcut", **fields)
 
 
 def _by_hand(mask: np.ndarray, **fields) -> Region:

@@ -209,6 +209,18 @@ def test_grabcut_never_asks_for_the_embedding():
     assert iou(made.mask, mask) > 0.9
 
 
+def test_grabcut_redraws_the_edges_of_sams_mask_and_keeps_its_logits():
+    pixels, _ = disc_photo()
+    sam = small_sam()
+    ask = {"embedding": embed(sam, pixels), "points": [(150, 110)]}
+    with counted(sam) as calls:
+        redrawn = select(photo_of(pixels), sam, gate="sam+grabcut", **ask)
+    plain = select(photo_of(pixels), sam, gate="sam", **ask)
+    assert calls["mask_decoder"] == 1 and redrawn.made_by == "grabcut"
+    assert (redrawn.logits == plain.logits).all() and redrawn.iou == plain.iou
+    assert (redrawn.mask != plain.mask).any()
+
+
 def test_a_click_takes_the_region_under_it():
     labels = np.full((4, 6), -1, np.int32)
     labels[1:3, 1:3], labels[0, 4] = 0, 0
