@@ -127,6 +127,8 @@ def shape_mask(mask: np.ndarray, size: tuple[int, int], pixels: int | None = Non
     """
     check_mask(mask, size)
     core = tidy(mask)
+    if core.all():
+        core = mask.copy()  # the little that is left of the photo is all there is to go by
     pixels = automatic_growth(core) if pixels is None else int(pixels)
     if pixels < 0:
         core = grow(core, pixels)
