@@ -1,4 +1,4 @@
-"""Who makes the best masks by hand: SAM, grabCut, or grabCut from SAM's mask? What stands behind `pipeline.select.GATE`.
+"""Who makes the best masks by hand: SAM, grabCut, or grabCut from SAM's mask? What `pipeline.select.GATE` rests on.
 
 On held-out painted scenes, mean IoU with every thing's true mask from a box as a hand draws it, from one point, and
 after one correcting point; with the share of things for which each is best, and milliseconds. Prints a table and the
