@@ -383,7 +383,8 @@ def test_every_recipe_gives_unit_maps_that_cover_the_photo(models, photo, name):
     encoded = encode(photo, RECIPES[name], models, progress=Progress(lambda m, s=None: steps.append((m, s))))
     assert encoded.method == name and encoded.photo_hash == "f00" and encoded.preset == "test"
     for one in encoded.maps:
-        np.testing.assert_allclose(np.linalg.norm(one.features, axis=0), 1, atol=1e-5)
+        lengths = np.linalg.norm(one.features, axis=0)
+        assert lengths.max() <= 1 + 1e-5 and (name == "itaclip" or lengths.min() >= 1 - 1e-5)  # the mean of views
     text = np.eye(16, dtype=np.float32)[:3]
     cosines = cosine_maps(encoded, text, photo.size)
     assert cosines.shape == (3, 70, 110) and np.isfinite(cosines).all() and cosines.std() > 1e-3

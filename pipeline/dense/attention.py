@@ -19,6 +19,8 @@ w is `neighbourhood`. A name with "+" of plain pairs is a sum of softmaxes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +43,10 @@ def neighbourhood(grid: Grid, sigma: float = 5.0, like: Tensor | None = None) ->
     return bias.to(like) if like is not None else bias.float()
 
 
-def attention_weights(variant: str, q: Tensor, k: Tensor, v: Tensor, grid: Grid, sigma: float = 5.0) -> Tensor:
+def attention_weights(
+    variant: str, q: Tensor, k: Tensor, v: Tensor, grid: Grid, sigma: float = 5.0,
+    adjust: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Attention of one variant.
 
     Args:
@@ -49,22 +54,23 @@ def attention_weights(variant: str, q: Tensor, k: Tensor, v: Tensor, grid: Grid,
         q, k, v: [B, heads, N, d] with the class token first.
         grid: rows and columns of patches, N = 1 + rows * columns.
         sigma: width of the neighbourhood in patches.
+        adjust: changes every s a b^T before a bias is added and the softmax taken; "near" has none to change.
 
     Returns:
         [B, heads, N, N]; "qq+kk" rows sum to 2, "qq+kk+vv" to 3, all others to 1.
     """
-    s = q.shape[-1] ** -0.5
+    s, adjust = q.shape[-1] ** -0.5, adjust or (lambda logits: logits)
     if variant == "kk+near":
-        return (s * k @ k.mT + neighbourhood(grid, sigma, k)).softmax(-1)
+        return (adjust(s * k @ k.mT) + neighbourhood(grid, sigma, k)).softmax(-1)
     if variant == "near":
         logits = neighbourhood(grid, sigma, k) * s * _mean_norm_product(q, k)[:, None, None, None]
         return logits.softmax(-1).expand(-1, q.shape[1], -1, -1)
     if variant == "(qq+kk)":
-        return (s * (q @ q.mT + k @ k.mT)).softmax(-1)
+        return adjust(s * (q @ q.mT + k @ k.mT)).softmax(-1)
     if variant not in VARIANTS or variant == "identity":
         raise ValueError(f"no attention variant {variant!r}; known: {', '.join(VARIANTS)}")
     sides = {"q": q, "k": k, "v": v}
-    return sum((s * sides[a] @ sides[b].mT).softmax(-1) for a, b in variant.split("+"))
+    return sum(adjust(s * sides[a] @ sides[b].mT).softmax(-1) for a, b in variant.split("+"))
 
 
 def _mean_norm_product(q: Tensor, k: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from ..models.records import ClipModel, DinoModel, Geometry, SamModel
 from ..progress import Progress
 from ..records import Encoded, FeatureMap, Photo
 from .dino_features import dino_features
-from .families import spliced_map, window_maps
+from .families import LAYERED, layered_map, spliced_map, window_maps
 from .recipes import Recipe
 from .sam_features import SamFeatures, encode_sam
 from .trident import SamRun
@@ -204,6 +204,8 @@ def _maps(
     clip, recipe = job.models.clip, job.recipe
     visual = clip.model.visual
     with job.steps.part("clip"):
+        if recipe.family in LAYERED:
+            return _layered(job, image, layout), layout.frame
         trunk = _trunk(job, image, layout)
         if not runs:
             return window_maps(visual, trunk, layout, recipe, foundation), layout.frame
@@ -211,6 +213,17 @@ def _maps(
         job.steps.say("Joining what belongs together")
         one = spliced_map(visual, trunk, layout, recipe, foundation, runs, clip.patch_size)
     return [one], one.features.shape[1:]
+
+
+def _layered(job: _Job, image: Tensor, layout: Layout) -> list[FeatureMap]:
+    """One map per window by a family that reads several blocks, window by window."""
+    visual, count, maps = job.models.clip.model.visual, len(layout.boxes), []
+    weight = visual.conv1.weight
+    for index, box in enumerate(layout.boxes):
+        job.steps.say(f"Looking at the photo, {index + 1} of {count} windows", index / count)
+        window = cut_all(image, layout, index, index + 1).to(weight.device, weight.dtype)
+        maps.append(layered_map(visual, window, padded_box(box, layout.multiple), job.recipe))
+    return maps
 
 
 def _sam_runs(job: _Job, given: SamFeatures | None) -> list[SamRun]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..records import FeatureMap
+from ..records import Box, FeatureMap
 from .affinity import BLOCK_BYTES
 from .attention import last_block
+from .gem import gem_tokens, surgery_tokens
+from .itaclip import engineered_map
 from .proxy import proxy_attend, proxy_weights
 from .recipes import Recipe
+from .resclip import inner_attention, resclip_tokens
+from .scclip import scclip_tokens
 from .trident import SamRun, aggregate_canvas, window_pass
 from .trunk import Grid, Trunk, head
 from .windows import Layout, padded_box
@@ -20,7 +24,11 @@ from .windows import Layout, padded_box
 
 def unit_map(features: Tensor, grid: Grid) -> np.ndarray:
     """Features [h * w, D] of any length as a unit-norm map float32 [D, h, w] in memory of the CPU."""
-    return F.normalize(features.float(), dim=-1).T.unflatten(-1, tuple(grid)).contiguous().cpu().numpy()
+    return _unit(features, grid).contiguous().cpu().numpy()
+
+
+def _unit(features: Tensor, grid: Grid) -> Tensor:
+    return F.normalize(features.float(), dim=-1).T.unflatten(-1, tuple(grid))
 
 
 def window_maps(
@@ -65,6 +73,42 @@ def spliced_map(
         refine_neg_cos=recipe.refine_neg_cos, kind=recipe.affinity, epsilon=recipe.epsilon, budget=budget,
     )
     return FeatureMap(unit_map(head(visual, tokens.to(outputs.dtype)), grid), (0, 0, grid[1], grid[0]))
+
+
+def _gem(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
+    tokens, _, grid = gem_tokens(visual, pixels)
+    return _unit(head(visual, tokens[0, 1:]), grid)
+
+
+def _surgery(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
+    tokens, _, grid = surgery_tokens(visual, pixels)
+    return _unit(head(visual, tokens[0, 1:]), grid)
+
+
+def _scclip(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
+    result = scclip_tokens(visual, pixels)
+    return _unit(head(visual, result.tokens), result.grid)
+
+
+def _resclip(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
+    inner, tokens, grid = inner_attention(visual, pixels)
+    mixed = resclip_tokens(visual, tokens, grid, recipe.attention, recipe.residual, inner, sigma=recipe.sigma)
+    return _unit(head(visual, mixed[0, 1:]), grid)
+
+
+def _itaclip(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
+    return engineered_map(visual, pixels)
+
+
+#: Families that read several blocks: one window [1, 3, h, w] to a map [D, h', w'] of unit vectors or means of such.
+LAYERED: dict[str, Callable[[nn.Module, Tensor, Recipe], Tensor]] = {
+    "gem": _gem, "surgery": _surgery, "scclip": _scclip, "resclip": _resclip, "itaclip": _itaclip,
+}
+
+
+def layered_map(visual: nn.Module, window: Tensor, box: Box, recipe: Recipe) -> FeatureMap:
+    """One window [1, 3, h, w] by a family of `LAYERED`; `box` is what it covers of the frame, padding included."""
+    return FeatureMap(LAYERED[recipe.family](visual, window, recipe).float().contiguous().cpu().numpy(), box)
 
 
 def block_features(visual: nn.Module, trunk: Trunk, recipe: Recipe) -> tuple[Tensor, Grid]:

@@ -27,6 +27,11 @@ def resized_to_size(table: Tensor, grid: Grid, mode: str) -> Tensor:
     return torch.cat([table[:1], resized.flatten(2)[0].T.to(table.dtype)])
 
 
+def published_depth(visual: nn.Module) -> int:
+    """The last six blocks, or the upper half of a tower of fewer than twelve."""
+    return min(DEPTH, max(1, len(blocks_of(visual)) // 2))
+
+
 def patch_grid(visual: nn.Module, pixels: Tensor) -> Grid:
     """Rows and columns of patches of a batch [B, 3, H, W]."""
     return pixels.shape[-2] // visual.patch_size[0], pixels.shape[-1] // visual.patch_size[1]
@@ -59,19 +64,19 @@ def surgery_attention(q: Tensor, k: Tensor, v: Tensor, normed: Tensor) -> Tensor
     return (v.shape[-1] ** -0.5 * v @ v.mT).softmax(-1) @ v
 
 
-def two_streams(visual: nn.Module, tokens: Tensor, attention, depth: int = DEPTH) -> tuple[Tensor, Tensor]:
+def two_streams(visual: nn.Module, tokens: Tensor, attention, depth: int | None = None) -> tuple[Tensor, Tensor]:
     """Run both streams.
 
     Args:
         tokens: [B, N, width] entering the first block.
         attention: `gem_attention` or `surgery_attention`, called with q, k, v and the normed tokens.
-        depth: how many of the last blocks feed the second stream.
+        depth: how many of the last blocks feed the second stream; None: `published_depth`.
 
     Returns:
         g and y after the last block, [B, N, width] each.
     """
     own, second = tokens, tokens
-    count = len(blocks_of(visual))
+    count, depth = len(blocks_of(visual)), depth or published_depth(visual)
     for index in range(count):
         if index == count - depth:
             second = own
@@ -83,7 +88,7 @@ def two_streams(visual: nn.Module, tokens: Tensor, attention, depth: int = DEPTH
 
 
 def gem_tokens(
-    visual: nn.Module, pixels: Tensor, depth: int = DEPTH, iterations: int = 1
+    visual: nn.Module, pixels: Tensor, depth: int | None = None, iterations: int = 1
 ) -> tuple[Tensor, Tensor, Grid]:
     """GEM's and CLIP's own tokens [B, N, width] before the final LayerNorm, and the grid of patches."""
     grid = patch_grid(visual, pixels)
@@ -92,7 +97,7 @@ def gem_tokens(
     return second, own, grid
 
 
-def surgery_tokens(visual: nn.Module, pixels: Tensor, depth: int = DEPTH) -> tuple[Tensor, Tensor, Grid]:
+def surgery_tokens(visual: nn.Module, pixels: Tensor, depth: int | None = None) -> tuple[Tensor, Tensor, Grid]:
     """CLIP Surgery's and CLIP's own tokens; the former's class token is the latter's."""
     grid = patch_grid(visual, pixels)
     tokens, _ = embed(visual, pixels, resized_to_size(visual.positional_embedding, grid, "bilinear"))

@@ -13,6 +13,8 @@ from .affinity import COS_FAC, KINDS
 from .attention import VARIANTS
 from .proxy import BETA, GAMMA
 
+FAMILIES = ("block", "proxy", "gem", "surgery", "scclip", "resclip", "itaclip")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -21,7 +23,7 @@ class Recipe:
     Attributes:
         name: what a person types; title: what they read; about: one plain sentence; paper: where it comes from.
         family: who computes a window's features: "block" (a variant of the last block), "proxy" (a foundation model's
-            correlations in the last block), or one of the multi-layer families in `families.FAMILIES`.
+            correlations in the last block), or one that reads several blocks, of `families.LAYERED`.
         attention: for family "block", a variant of `attention.VARIANTS`.
         residual: the last block's input is added to its attention branch.
         mlp: the last block's MLP is kept; None: as `residual`.
@@ -71,6 +73,7 @@ class Recipe:
 
     def __post_init__(self):
         allowed = {
+            "family": FAMILIES,
             "attention": VARIANTS,
             "foundation": ("", "dino"),
             "splice": ("cosines", "features"),
@@ -117,6 +120,26 @@ _ALL = (
     Recipe(
         "naclip", "NACLIP", "Key-key attention that prefers neighbours.",
         "Hajimiri et al., WACV 2025", attention="kk+near", pamr=True,
+    ),
+    Recipe(
+        "gem", "GEM", "Queries, keys and values each gather themselves, in the upper half of the tower.",
+        "Bousselham et al., CVPR 2024", family="gem",
+    ),
+    Recipe(
+        "surgery", "CLIP Surgery", "A second stream of value-value attention; its steps that need words are left out.",
+        "Li et al., Pattern Recognition 2025", family="surgery",
+    ),
+    Recipe(
+        "resclip", "ResCLIP (RCS)", "NACLIP with inner blocks' attention mixed in, without its feedback from words.",
+        "Yang et al., CVPR 2025", family="resclip", attention="kk+near", pamr=True,
+    ),
+    Recipe(
+        "scclip", "SC-CLIP", "Outlier patches are mended and a middle layer says which patches belong together.",
+        "Bai et al., 2024", family="scclip",
+    ),
+    Recipe(
+        "itaclip", "ITACLIP", "Attention of several layers over grey, blurred and flipped views of the photo.",
+        "Aydin et al., CVPR Workshops 2025", family="itaclip", padding="patch", stride=28,
     ),
     Recipe(
         "proxyclip", "ProxyCLIP", "DINO says which patches belong together, CLIP says what they are.",

@@ -8,7 +8,7 @@ sum of several blocks is added. Block numbers are those of the twelve-block towe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -102,16 +102,17 @@ def gather(tokens: Tensor, similarity: Tensor) -> Tensor:
 
 
 def scaled_blocks(settings: ScSettings, layers: int) -> ScSettings:
-    """Settings with their block indices moved in proportion to another depth; a tower of twelve keeps its own."""
-    moved = {n: round(getattr(settings, n) * layers / 12) for n in ("before", "after", "multi_start", "multi_end")}
-    moved["multi_end"] = min(moved["multi_end"], layers - 2)
-    return ScSettings(**{**settings.__dict__, **moved}) if layers != 12 else settings
+    """Settings with their block indices moved in proportion to another depth, up to the last block but one."""
+    names = ("before", "after", "multi_start", "multi_end")
+    moved = {name: round(getattr(settings, name) * (layers - 2) / 10) for name in names}
+    moved["multi_end"] = max(moved["multi_end"], moved["multi_start"] + 1)
+    return replace(settings, **moved)
 
 
 def scclip_tokens(visual: nn.Module, pixels: Tensor, settings: ScSettings | None = None) -> ScTokens:
-    """SC-CLIP's tokens of one image [1, 3, H, W]."""
+    """SC-CLIP's tokens of one image [1, 3, H, W]; without settings the published ones, scaled to the tower's depth."""
     layers = len(blocks_of(visual))
-    settings = scaled_blocks(settings or ScSettings(), layers)
+    settings = settings or scaled_blocks(ScSettings(), layers)
     trunk = run_trunk(visual, pixels, keep=range(layers))
     outputs = {i - 1: tokens[0] for i, tokens in trunk.inputs.items() if i}
     last = outputs[layers - 2]

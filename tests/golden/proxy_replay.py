@@ -24,9 +24,7 @@ def proxyclip(golden: Golden, check: Check) -> None:
     tokens = proxy_attend(visual, trunk.tokens, trunk.grid, weights, onto)
     features = head(visual, tokens)[0]
     prefix = "fixed." if golden.has("fixed.feat") else ""
-    for name in ("as_is.pre_ln_post", "as_is.feat", "as_is.cos"):  # the published mix-up of rows and columns
-        if golden.has(name):
-            golden.used.add(golden.stored(name))
+    golden.used |= {name for name in golden.arrays if name.startswith("as_is.")}  # rows and columns mixed up
     check.values(prefix + "pre_ln_post", tokens[0])
     check.values(prefix + "feat", features)
     check.values(prefix + "cos", patch_cosines(features, torch.from_numpy(golden.input("text")), onto))

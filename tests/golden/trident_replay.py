@@ -34,7 +34,8 @@ class RecordedAttention:
 
 def recorded_sam(golden: Golden) -> list[tuple[torch.Tensor, RecordedAttention, tuple[int, int]]]:
     """Values [heads, n, c], attention and grid of each recorded SAM run: one, or one per half of the photo."""
-    names = {kind: sorted(n for n in golden.arrays if re.fullmatch(rf"sam_{kind}.*", n)) for kind in ("v", "attn")}
+    half = r"(_?(\d+|left|right|l|r|a|b))?"
+    names = {kind: sorted(n for n in golden.arrays if re.fullmatch(f"sam_{kind}{half}", n)) for kind in ("v", "attn")}
     values = [v for n in names["v"] for v in torch.from_numpy(golden.input(n))]
     attention = [a for n in names["attn"] for a in torch.from_numpy(golden.input(n))]
     return [(v.flatten(1, 2), RecordedAttention(a), tuple(v.shape[1:3]))
