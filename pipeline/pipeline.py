@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from .dense.encode import encode
 from .dense.recipes import get_recipe
 from .dense.sam_features import SamFeatures, encode_sam
 from .device import on_device, share_of
+from .edit.edit import check_request, edit
 from .errors import NamebrushError
 from .models.loaders import Models, load_models
 from .models.records import Geometry
@@ -24,7 +25,7 @@ from .refine.refine import refine
 from .refine.settings import RefineSettings
 from .segment import segment
 from .select import select
-from .settings import EditSettings, SegmentSettings, split
+from .settings import EditSettings, SegmentSettings, SelectSettings, split
 from .text.embed import embed_words
 from .vocabulary import parse_vocabulary
 
@@ -206,7 +207,7 @@ class Pipeline:
         region: Region | None = None,
         *,
         progress: Progress | None = None,
-        **options: Any,
+        **settings: Any,
     ) -> Region:
         """Make a mask by hand, or correct one; SAM's image encoder runs on a photo's first use at most.
 
@@ -216,11 +217,12 @@ class Pipeline:
             box: x0, y0, x1, y1 with exclusive ends.
             region: the mask that the points correct.
             progress: see the class.
-            options: `gate` of `select.select`.
+            settings: fields of `settings.SelectSettings`.
 
         Raises:
             NamebrushError: neither point nor box, or one outside the photo.
         """
+        (chosen,) = split(settings, SelectSettings)
         photo, run = self.open(photo), progress or Progress()
         asked = [(float(p[0]), float(p[1]), int(p[2]) if len(p) > 2 else 1) for p in points]
         with ExitStack() as held, run.stage("select"):
@@ -231,7 +233,7 @@ class Pipeline:
                 return features.embedding
 
             part = share_of(run, 0.8, 1.0)
-            return select(photo, self.models.sam, embedding, asked, box, region, progress=part, **options)
+            return select(photo, self.models.sam, embedding, asked, box, region, chosen.gate, part)
 
     def edit(
         self,
@@ -261,11 +263,14 @@ class Pipeline:
         """
         photo, run = self.open(photo), progress or Progress()
         (chosen,) = split({"kind": kind, "prompt": prompt, "seed": seed, **settings}, EditSettings)
-        from .edit import edit  # diffusion libraries take long to import, and most visits paint nothing
-
-        request = EditRequest(mask=mask_of(what, photo.size), **dataclasses.asdict(chosen))
-        with on_device(self.models.device, run), run.stage("edit"):
-            return edit(photo, request, self.models, share_of(run, 0.0, 1.0))
+        fields = dataclasses.asdict(chosen)
+        what = what if isinstance(what, (Region, np.ndarray)) else tuple(what)
+        fields["subject"] = fields["subject"] or _name_of(what)
+        request = EditRequest(mask=mask_of(what, photo.size), **fields)
+        # Copying from the photo runs no model, so nobody needs to wait for it.
+        device = on_device(self.models.device, run) if check_request(request) == "diffusion" else nullcontext()
+        with device:
+            return edit(photo, request, self.models, run)
 
     def _refine(self, photo, labels, scores, vocabulary, method, settings: RefineSettings, run: Progress):
         if method == "none":
@@ -307,6 +312,12 @@ def mask_of(what: Region | Iterable[Region] | np.ndarray, size: tuple[int, int])
     if not joined.any():
         raise NamebrushError("Nothing is selected: point at the thing, or name it.")
     return joined
+
+
+def _name_of(what: Region | Iterable[Region] | np.ndarray) -> str:
+    """The classes of the regions, each once; nothing for masks and what was selected by hand."""
+    regions = [what] if isinstance(what, (Region, np.ndarray)) else what
+    return ", ".join(dict.fromkeys(r.name for r in regions if isinstance(r, Region) and r.class_index >= 0))
 
 
 def _shared(progress: Progress, low: float, high: float) -> Progress:

@@ -204,6 +204,21 @@ class SegmentSettings:
 
 
 @dataclass(frozen=True)
+class SelectSettings:
+    """How a mask is made by hand."""
+
+    TITLE: typing.ClassVar[str] = "selection by hand"
+
+    gate: str = setting(
+        "auto", "Masks by", "Who makes a mask from points and a box: auto takes whoever was measured to be better.",
+        choices=("auto", "sam", "grabcut"),
+    )
+
+    def __post_init__(self):
+        validate(self)
+
+
+@dataclass(frozen=True)
 class EditSettings:
     """How a selected mask is changed; the fields are those of `records.EditRequest` but for the mask."""
 
@@ -234,6 +249,7 @@ class EditSettings:
     strength: float | None = setting(
         None, "Strength", "How much of what is there may change; the kind's default if left out.", min=0.01, max=1.0
     )
+    subject: str = setting("", "What it is", "Name of what is selected, for the painter; regions bring their own.")
 
     def __post_init__(self):
         validate(self)

@@ -32,6 +32,10 @@ def small_pipeline(seed: int = 0, **options) -> Pipeline:
     clip = ClipModel(build_clip(CLIP).eval(), build_tokenizer(CLIP), f"small-clip-{seed}", templates="top3")
     dino = DinoModel(build_dino(DINO).eval(), f"small-dino-{seed}")
     sam = SamModel(build_sam(SAM).eval(), f"small-sam-{seed}")
+    decoder = sam.sam.mask_decoder
+    for head in decoder.output_hypernetworks_mlps:  # so that its masks are not empty
+        torch.nn.init.constant_(head.layers[-1].bias, 1.0)
+    torch.nn.init.constant_(decoder.output_upscaling[-2].bias, 0.3)
     return Pipeline.load("tiny", clip=clip, dino=dino, sam=sam, device="cpu", **options)
 
 

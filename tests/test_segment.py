@@ -11,7 +11,7 @@ LN3 = float(np.log(3.0))
 
 
 def grid(*rows):
-    """A feature map whose cosine with axis q at a pixel is the q-th number of the pixel (length made 1 by a last axis)."""
+    """A feature map whose cosine with axis q is a pixel's q-th number; a last axis makes the length 1."""
     values = np.array(rows, np.float32).transpose(2, 0, 1)
     rest = np.sqrt(np.maximum(0, 1 - (values**2).sum(axis=0, keepdims=True)))
     features = np.concatenate([values, rest])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import NamebrushError
-from ..settings import EditSettings, add_flags, from_flags
+from ..settings import EditSettings, SelectSettings, add_flags, from_flags
 from .common import add_shared, check_folder, load, numbers, segment_settings, stderr_progress, tell
 
 if TYPE_CHECKING:
@@ -31,19 +31,20 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
 
 def run_segment(args: argparse.Namespace) -> None:
     """Segment a photo, write three files, print what was found."""
-    from ..export import write_segmentation
     from ..photo import open_photo
     from ..vocabulary import parse_vocabulary
 
+    photo = open_photo(args.photo)
     settings = segment_settings(args)
     parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
     if Path(args.out).exists() and not Path(args.out).is_dir():
         raise NamebrushError(f'"{args.out}" is a file; give the name of a folder.')
-    photo = open_photo(args.photo)
     tell(photo.notes)
     progress = stderr_progress(args)
     found = load(args, progress).segment(photo, args.classes, progress=progress, **settings)
     tell(found.vocabulary.notes)
+    from ..export import write_segmentation
+
     write_segmentation(found, args.out)
     for index, one in enumerate(found.vocabulary.classes):
         regions = sum(r.class_index == index for r in found.regions)
@@ -74,16 +75,20 @@ def add_edit(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--box", metavar="X0,Y0,X1,Y1", help="A box around the thing, in pixels.")
     what.add_argument("--mask", metavar="FILE", help="A picture of the photo's size, white where it is changed.")
+    add_flags(parser, SelectSettings)
     add_flags(parser, EditSettings)
     add_shared(parser)
 
 
 def run_edit(args: argparse.Namespace) -> None:
     """Edit a photo and write the result."""
-    from ..photo import SAVE_ENDINGS, open_photo
+    from ..files import write_folder
+    from ..photo import SAVE_ENDINGS, encode_photo, open_photo
 
     changes = EditSettings(**from_flags(args, EditSettings))
     settings = segment_settings(args)
+    by_hand = from_flags(args, SelectSettings)
+    SelectSettings(**by_hand)
     _check_selection(args)
     points = _points(args.point or ())
     box = numbers(args.box, "--box", (4,), "X0,Y0,X1,Y1") if args.box else None
@@ -95,13 +100,14 @@ def run_edit(args: argparse.Namespace) -> None:
     progress = stderr_progress(args)
     mask = _read_mask(args.mask, photo) if args.mask else None
     pipe = load(args, progress)
-    what = mask if mask is not None else _select(pipe, photo, args, points, box, settings, progress)
+    what = mask if mask is not None else _select(pipe, photo, args, points, box, settings, by_hand, progress)
     fields = {name: getattr(changes, name) for name in from_flags(args, EditSettings)}
     result = pipe.edit(photo, what, progress=progress, **fields)
     target = Path(args.out)
     paths = [target] + [target.with_stem(f"{target.stem}-{i}") for i in range(2, len(result.images) + 1)]
-    for image, path in zip(result.images, paths, strict=True):
-        tell(image.save(path) or ())
+    encoded = [encode_photo(image, SAVE_ENDINGS[target.suffix.lower()]) for image in result.images]
+    tell(dict.fromkeys(note for _, notes in encoded for note in notes))
+    write_folder(target.parent, {path.name: data for path, (data, _) in zip(paths, encoded, strict=True)})
     print(
         f"{changes.kind} by {result.made_by}: {int(result.mask.sum())} pixels changed, "
         f"{result.changed_outside} outside the mask, {sum(progress.seconds.values()):.2f} s"
@@ -138,11 +144,11 @@ def _read_mask(path: str, photo: Photo) -> np.ndarray:
     return mask
 
 
-def _select(pipe: Pipeline, photo: Photo, args, points, box, settings, progress: Progress):
+def _select(pipe: Pipeline, photo: Photo, args, points, box, settings, by_hand, progress: Progress):
     if args.classes:
         found = pipe.segment(photo, args.classes, progress=progress, **settings)
         tell(found.vocabulary.notes)
         return [region for name in args.select for region in found.find(name)]
-    region = pipe.select(photo, points, box, progress=progress)
+    region = pipe.select(photo, points, box, progress=progress, **by_hand)
     print(f"Selected {region.area} pixels by {region.made_by}, score {region.score:.2f}")
     return region

@@ -19,17 +19,18 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
 
 def run_compare(args: argparse.Namespace) -> None:
     """Draw the figure."""
-    from ..compare import check_ending, write_figure
-    from ..dense.recipes import get_recipe
     from ..photo import open_photo
     from ..vocabulary import parse_vocabulary
+
+    photo = open_photo(args.photo)
+    from ..compare import check_ending, write_figure
+    from ..dense.recipes import get_recipe
 
     check_ending(args.out)
     check_folder(args.out)
     methods = [get_recipe(name).name for name in args.methods.split(",") if name.strip()]
     settings = segment_settings(args)
     vocabulary = parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
-    photo = open_photo(args.photo)
     tell((*photo.notes, *vocabulary.notes))
     progress = stderr_progress(args)
     found = load(args, progress).compare(photo, args.classes, methods, progress=progress, **settings)
