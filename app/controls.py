@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import gradio as gr
 
 from pipeline.errors import NamebrushError
-from pipeline.settings import choices_of, kind_of
+from pipeline.settings import kind_of
 
 
 @dataclasses.dataclass(frozen=True)
 class Control:
-    """One setting's component and how its value is read back."""
+    """One setting's component and how its value is read back; `late` lists its choices where that takes a while."""
 
     name: str
     label: str
     kind: type
     optional: bool
     component: gr.components.Component
+    late: Callable[[], tuple[str, ...]] | None = None
 
     def read(self, value):
         """The component's value as the engine wants it; None is "chosen for you".
@@ -49,11 +51,12 @@ def control(record: type, name: str, elem_id: str, **options) -> Control:
     kind, optional = kind_of(record, field)
     label, low, high = (field.metadata.get(k) for k in ("label", "min", "max"))
     shared = {"label": label, "info": field.metadata["help"], "elem_id": elem_id, "interactive": True, **options}
-    choices = choices_of(field)
+    choices = field.metadata.get("choices")
     if kind is bool:
         made = gr.Checkbox(value=field.default, **shared)
     elif choices is not None:
-        made = gr.Dropdown(list(choices), value=field.default, **shared)
+        # A function lists what only the models' libraries know, and importing those must not hold up the first page.
+        made = gr.Dropdown([field.default] if callable(choices) else list(choices), value=field.default, **shared)
     elif kind is str:
         made = gr.Textbox(value=field.default or "", max_lines=4, **shared)
     elif optional:  # an empty gr.Number shows a 0, which would be a value of its own
@@ -63,7 +66,7 @@ def control(record: type, name: str, elem_id: str, **options) -> Control:
         made = gr.Slider(low, high, value=field.default, step=0.01 if field.default >= 0.01 else 0.001, **shared)
     else:
         made = gr.Number(value=field.default, precision=0 if kind is int else None, **shared)
-    return Control(name, label, kind, optional, made)
+    return Control(name, label, kind, optional, made, choices if callable(choices) else None)
 
 
 def controls(record: type, prefix: str, skip: tuple[str, ...] = ()) -> list[Control]:

@@ -171,6 +171,11 @@ def wire(page: Page, find_controls: list[Control], edit_controls: list[Control])
     started(clicked.then, look, find_inputs)
     page.open.upload(opened, [page.session, page.open], outputs, **QUICK)
 
+    late = [c for c in (*find_controls, *edit_controls) if c.late]
+    if late:
+        listed = [c.component for c in late]
+        blocks.load(lambda: {c.component: gr.update(choices=list(c.late())) for c in late}, None, listed, **QUICK)
+
     # Names, masks, layers ---------------------------------------------------------------------------------------------
 
     started(page.find.click, find, find_inputs)

@@ -29,7 +29,8 @@ def written(session: Session, kind: str) -> Iterator[Path]:
 
     Args:
         session: whose current step is written.
-        kind: "photo" (the photo as it is now, PNG), "masks" (a ZIP of labels.png and one PNG per mask), "regions"
+        kind: "photo" (the photo as it is now, PNG), "masks" (a ZIP of labels.png, one PNG per
+            mask, and after a change the mask it used), "regions"
             (regions.json) or "overlay" (the photo with everything drawn on it, PNG).
 
     Raises:
@@ -40,7 +41,7 @@ def written(session: Session, kind: str) -> Iterator[Path]:
         raise NamebrushError("No photo is open. Open one, or choose an example.")
     if kind not in KINDS:
         raise NamebrushError(f'There is no download called "{kind}"; there are {", ".join(KINDS)}.')
-    if kind != "photo" and not step.regions:
+    if kind != "photo" and not step.regions and not (kind == "masks" and step.edit is not None):
         raise NamebrushError("There are no masks to save yet. Name things first, or make a mask by hand.")
     base = stem(step.photo.name)
     with TemporaryDirectory(prefix="namebrush-") as folder:
@@ -51,7 +52,8 @@ def written(session: Session, kind: str) -> Iterator[Path]:
         else:
             from pipeline.export import write_segmentation
 
-            write_segmentation(step.segmentation, out / "parts", colors=session.colors())
+            if step.segmentation is not None:
+                write_segmentation(step.segmentation, out / "parts", colors=session.colors())
             if kind == "masks":
                 path = _zip(step, out, base)
             else:
@@ -66,8 +68,10 @@ def _zip(step, out: Path, base: str) -> Path:
     path = out / f"{base}-masks.zip"
     names = region_titles(step.regions)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for part in ("labels.png", "regions.json"):
+        for part in ("labels.png", "regions.json") if step.segmentation is not None else ():
             archive.write(out / "parts" / part, part, zipfile.ZIP_DEFLATED)
+        if step.edit is not None:
+            archive.writestr("changed.png", mask_png(step.edit.mask))
         for region in step.regions:
             archive.writestr(f"masks/{region.id:03d}_{stem(names[region.id])}.png", mask_png(region.mask))
     return path

@@ -53,9 +53,10 @@ def serve(demo: gr.Blocks) -> None:
     """Serve until interrupted; the models load meanwhile."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    engine.warm(_first_example)
     try:
-        demo.launch(server_port=port(), **launch_options())
+        demo.launch(server_port=port(), prevent_thread_lock=True, **launch_options())
     except OSError as error:
         sys.stderr.write(f"The page cannot be served: {error}\n")
         raise SystemExit(2) from None
+    engine.warm(_first_example)  # only now: the first page shall not wait for it
+    demo.block_thread()

@@ -1,0 +1,115 @@
+"""A served page and a real browser.
+
+The page is served once for all tests, as a person would start it, with an empty home folder. Every request any test's
+browser makes is watched: none may leave the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PATIENCE = 120_000
+"""Milliseconds any step may take, on a machine that is busy with other things."""
+
+
+def chromium() -> str | None:
+    """Debian's chromium, or another one on the path."""
+    return next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tests/browser" in item.path.as_posix():
+            item.add_marker(pytest.mark.browser)
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """The page's address. Fails with the server's own words when it does not come up."""
+    port, home = _free_port(), tmp_path_factory.mktemp("home")
+    log = home / "server.log"
+    environment = {**os.environ, "PORT": str(port), "HOME": str(home), "GRADIO_TEMP_DIR": str(home / "gradio")}
+    with log.open("wb") as out:
+        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + PATIENCE / 1000
+        while True:
+            try:
+                urllib.request.urlopen(address, timeout=5).read()
+                break
+            except OSError:
+                if server.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"The page did not come up:\n{log.read_text(errors='replace')[-3000:]}")
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One headless browser for all tests; each test gets contexts of its own."""
+    path = chromium()
+    if path is None:
+        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as p:
+        started = p.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser, served):
+    """A function that opens the page as a new visitor; after the test no request may have left the machine."""
+    contexts, asked, broken = [], [], []
+
+    def new(**options):
+        context = browser.new_context(
+            viewport=options.pop("viewport", {"width": 1280, "height": 800}), accept_downloads=True, **options
+        )
+        context.set_default_timeout(PATIENCE)
+        context.on("request", lambda request: asked.append(request.url))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(served)
+        page.wait_for_selector("#canvas img")
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    outside = [u for u in asked if urlsplit(u).scheme in ("http", "https", "ws", "wss") and not _local(u)]
+    assert asked and not outside, f"requests left the machine: {outside[:5]}"
+    assert not broken, f"the page's own script failed: {broken[:3]}"
+
+
+def _local(url: str) -> bool:
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")

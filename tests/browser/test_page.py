@@ -1,0 +1,218 @@
+"""The page in a real browser: the main job from the first look to the download, visitors, bad input, manners."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.examples import examples
+
+from .hands import (
+    canvas_pixels,
+    choose,
+    click_at,
+    give,
+    name_things,
+    pixels_of,
+    save,
+    settle,
+    status,
+    wait_for_legend,
+    wait_for_status,
+)
+
+SIZE = (640, 960)
+
+
+def _painted(path, color, size=(240, 320)):
+    """A photo of one colour with a disc on it, so that a mask by hand has an edge to find."""
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    noise = np.random.default_rng(0).integers(-8, 9, (height, width, 3))
+    disc = ((x - width / 2) ** 2 + (y - height / 2) ** 2 < (height / 4) ** 2)[:, :, None]
+    pixels = np.clip(np.where(disc, 255 - np.array(color), np.array(color)) + noise, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def test_the_first_look_shows_an_example_named(visit):
+    page = visit()
+    assert page.title() == "Namebrush"
+    first = examples()[0]
+    wait_for_legend(page, [n.split(";")[0].strip() for n in first.words.split(",")])
+    settle(page)
+    assert page.locator("#words textarea").input_value() == first.words
+    assert "mask" in status(page) and page.locator("#regions label").count() > 0
+    assert "built-in models" in page.locator(".nb-models").inner_text()
+
+
+def test_the_main_job(visit, tmp_path):
+    page = visit()
+    wait_for_status(page, "mask")
+    settle(page)
+    plain = pixels_of(examples()[0].path)
+
+    name_things(page, "tree, sky, grass")
+    wait_for_legend(page, ["tree", "sky", "grass"])
+    settle(page)
+    named = canvas_pixels(page)
+    choose(page, "#layers", "Fill")
+    choose(page, "#layers", "Names")
+    choose(page, "#layers", "Outlines")
+    page.wait_for_function("() => !document.querySelectorAll('#layers input:checked').length")
+    page.wait_for_timeout(400)
+    bare = canvas_pixels(page)
+    assert np.abs(named.astype(int) - bare).max(axis=2).mean() > 2, "the layers changed nothing in the picture"
+    for layer in ("Fill", "Names", "Outlines", "Prompts"):
+        choose(page, "#layers", layer)
+
+    found = json.loads(save(page, "regions", tmp_path).read_text(encoding="utf-8"))
+    tree = next(r for r in found["regions"] if r["class"] == "tree" and r["points"])
+    x, y, _ = tree["points"][0]
+    click_at(page, x, y, SIZE)
+    line = wait_for_status(page, "is picked")
+    assert "edges by" in line
+    assert page.locator("#regions input:checked").count() == 1
+
+    page.locator("#go").click()
+    line = wait_for_status(page, "changed outside the mask")
+    assert "0 pixels changed outside" in line
+    page.wait_for_selector("#slider img")
+    edited = pixels_of(save(page, "photo", tmp_path))
+    with zipfile.ZipFile(save(page, "masks", tmp_path)) as archive:
+        used = np.asarray(Image.open(io.BytesIO(archive.read("changed.png")))) > 0
+        assert "labels.png" in archive.namelist() and "regions.json" in archive.namelist()
+    assert edited.shape == plain.shape == (*SIZE, 3)
+    assert np.array_equal(edited[~used], plain[~used]), "pixels outside the mask were changed"
+    assert (edited[used] != plain[used]).any(axis=1).mean() > 0.5
+    assert used[int(y), int(x)]
+
+    page.locator("#undo").click()
+    page.wait_for_selector("#canvas img")
+    assert np.array_equal(pixels_of(save(page, "photo", tmp_path)), plain)
+    page.locator("#redo").click()
+    page.wait_for_function("() => document.querySelector('#redo').disabled")
+    assert np.array_equal(pixels_of(save(page, "photo", tmp_path)), edited)
+
+
+def test_a_mask_by_hand_needs_no_words(visit, tmp_path):
+    page = visit()
+    _painted(tmp_path / "disc.png", (40, 90, 60))
+    give(page, tmp_path / "disc.png")
+    wait_for_status(page, "disc.png, 320 × 240")
+    choose(page, "#tool", "Box")
+    page.wait_for_function("() => document.querySelector('#hint').innerText.includes('corners')")
+    click_at(page, 90, 50, (240, 320))
+    wait_for_status(page, "opposite corner")
+    click_at(page, 230, 190, (240, 320))
+    line = wait_for_status(page, "edges by")
+    assert "by hand" in line and ("SAM" in line or "grabCut" in line)
+    assert page.locator("#regions input:checked").count() == 1
+    found = json.loads(save(page, "regions", tmp_path).read_text(encoding="utf-8"))["regions"]
+    assert len(found) == 1 and 2000 < found[0]["area"] < 20000
+
+
+def test_two_visitors_never_see_each_others_photo(visit, tmp_path):
+    red, blue = _painted(tmp_path / "red.png", (200, 30, 30)), _painted(tmp_path / "blue.png", (30, 30, 200))
+    first, second = visit(), visit()
+    give(first, tmp_path / "red.png")
+    give(second, tmp_path / "blue.png")
+    wait_for_status(first, "red.png")
+    wait_for_status(second, "blue.png")
+    name_things(first, "ball")
+    name_things(second, "ball, sky")
+    wait_for_legend(first, ["ball"])
+    wait_for_legend(second, ["ball", "sky"])
+    settle(first)
+    settle(second)
+    assert np.array_equal(pixels_of(save(first, "photo", tmp_path)), red)
+    assert np.array_equal(pixels_of(save(second, "photo", tmp_path)), blue)
+    for page, channel in ((first, 0), (second, 2)):
+        corner = canvas_pixels(page)[:40, :40].reshape(-1, 3).mean(axis=0)
+        assert corner.argmax() == channel
+        other = "blue" if page is first else "red"
+        assert other not in page.locator("#history").inner_text()
+
+
+def _bomb(path):
+    """A PNG whose header promises 60000 x 60000 pixels."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
+
+
+def test_bad_files_are_refused_in_one_line_and_nothing_is_lost(visit, tmp_path):
+    page = visit()
+    wait_for_status(page, "mask")
+    settle(page)
+    before = canvas_pixels(page)
+    masks = page.locator("#regions label").count()
+    (tmp_path / "letter.png").write_text("This is no picture.")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    _painted(tmp_path / "whole.png", (90, 90, 20))
+    whole = (tmp_path / "whole.png").read_bytes()
+    (tmp_path / "broken.png").write_bytes(whole[: len(whole) // 3])
+    _bomb(tmp_path / "huge.png")
+    told = set()
+    for name in ("letter.png", "empty.jpg", "broken.png", "huge.png"):
+        page.evaluate("() => { document.querySelector('#status .nb-status').dataset.kind = 'waiting' }")
+        give(page, tmp_path / name)
+        page.wait_for_function("() => document.querySelector('#status .nb-status')?.dataset.kind === 'error'")
+        line = status(page)
+        assert 20 < len(line) < 240 and "\n" not in line and "Traceback" not in line and "inside" not in line
+        told.add(line)
+    assert len(told) >= 3
+    assert np.array_equal(canvas_pixels(page), before) and page.locator("#regions label").count() == masks
+
+
+def test_markup_typed_as_a_name_shows_as_text(visit):
+    page = visit()
+    wait_for_status(page, "mask")
+    settle(page)
+    typed = ["<img src=x onerror=window.run=1>", "{{value}} ${1+1}", "<b>tree</b>"]
+    name_things(page, ", ".join(typed))
+    wait_for_legend(page, typed)
+    settle(page)
+    assert page.evaluate("() => window.run") is None
+    shown = page.locator("#legend").inner_text()
+    assert "<b>tree</b>" in shown and "{{value}} ${1+1}" in shown
+    assert page.locator("#legend img, #history img, #status img, #legend b b").count() == 0
+
+
+def test_words_that_cannot_be_used_are_refused(visit):
+    page = visit()
+    wait_for_status(page, "mask")
+    settle(page)
+    name_things(page, " , ; ")
+    wait_for_status(page, "Type at least one name")
+    assert page.locator("#regions label").count() > 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_follows_the_system_and_the_switch(visit, scheme):
+    page = visit(color_scheme=scheme)
+    dark = scheme == "dark"
+    page.wait_for_function("dark => document.body.classList.contains('dark') === dark", arg=dark)
+    page.locator("#theme").click()
+    page.wait_for_function("dark => document.body.classList.contains('dark') === dark", arg=not dark)
+    page.reload()
+    page.wait_for_selector("#canvas img")
+    page.wait_for_function("dark => document.body.classList.contains('dark') === dark", arg=not dark)
+
+
+@pytest.mark.parametrize("width", [390, 1280, 2560])
+def test_nothing_sticks_out_of_the_screen(visit, width):
+    page = visit(viewport={"width": width, "height": 844})
+    wait_for_status(page, "mask")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    photo = page.locator("#canvas img").bounding_box()
+    assert photo["width"] > 0.55 * min(width, 1500) and abs(photo["width"] / photo["height"] - 1.5) < 0.02
