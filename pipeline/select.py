@@ -20,7 +20,7 @@ from .refine.sam import decode, low_side, mask_to_logits, upsample
 
 #: Who makes a mask, by the weights in use and the kind of prompt; filled from `benchmarks/select_gate.py`.
 GATE: dict[str, dict[str, str]] = {
-    "tiny": {"box": "grabcut", "point": "sam", "correct": "sam"},
+    "tiny": {"box": "grabcut", "point": "sam+grabcut", "correct": "sam+grabcut"},
     "downloaded": {"box": "sam", "point": "sam", "correct": "sam"},
 }
 MAKERS = ("auto", "sam", "grabcut", "sam+grabcut")
@@ -67,15 +67,23 @@ def select(
         raise NamebrushError("The mask to correct belongs to another photo. Pick it again on this one.")
     prompt = _collect(points, box, region, photo)
     maker = choose(gate, prompt, region, sam)
+    try:
+        return _make(maker, photo, sam, embedding, prompt, region, progress)
+    except NamebrushError:
+        if gate != "auto" or sam is None or embedding is None:
+            raise
+    # One of them lost the thing, grabCut where it shares its surroundings' colours; the other may still see it.
+    other = "sam" if maker == "grabcut" else "grabcut"
+    return _make(other, photo, sam, embedding, prompt, region, progress)
+
+
+def _make(maker, photo, sam, embedding, prompt: Prompt, region: Region | None, progress: Progress) -> Region:
+    """One maker's mask; an error where nothing is left of it."""
     if maker == "grabcut":
         progress.step("grabCut draws the mask")
-        try:
-            made = cut(photo.pixels, prompt.points, prompt.labels, prompt.box, None if region is None else region.mask)
-            return _by_hand(made.mask, prompt=prompt, made_by="grabcut", score=made.stability)
-        except NamebrushError:
-            if gate != "auto" or sam is None or embedding is None:
-                raise
-            # Where thing and surroundings share their colours grabCut loses the thing; SAM may still see it.
+        start = None if region is None else region.mask
+        made = cut(photo.pixels, prompt.points, prompt.labels, prompt.box, start)
+        return _by_hand(made.mask, prompt=prompt, made_by="grabcut", score=made.stability)
     if callable(embedding):
         embedding = embedding()
     if sam is None or embedding is None:

@@ -211,7 +211,7 @@ class SelectSettings:
 
     gate: str = setting(
         "auto", "Masks by", "Who makes a mask from points and a box: auto takes whoever was measured to be better.",
-        choices=("auto", "sam", "grabcut"),
+        choices=("auto", "sam", "grabcut", "sam+grabcut"),
     )
 
     def __post_init__(self):

@@ -221,6 +221,25 @@ def test_grabcut_redraws_the_edges_of_sams_mask_and_keeps_its_logits():
     assert (redrawn.mask != plain.mask).any()
 
 
+def test_where_one_maker_finds_nothing_the_other_is_asked():
+    pixels, mask = disc_photo()
+    sam = small_sam()
+    for head in sam.sam.mask_decoder.output_hypernetworks_mlps:
+        head.layers[-1].weight.zero_()
+        head.layers[-1].bias.zero_()  # every logit is 0: nothing is above it
+    ask = {"embedding": embed(sam, pixels), "points": [(140, 100)]}
+    with pytest.raises(NamebrushError, match="mask is empty"):
+        select(photo_of(pixels), sam, gate="sam", **ask)
+    made = select(photo_of(pixels), sam, **ask)
+    assert made.made_by == "grabcut" and iou(made.mask, mask) > 0.9
+    flat = photo_of(np.full((240, 320, 3), 90, np.uint8))
+    with pytest.raises(NamebrushError):
+        select(flat, None, None, box=(100, 60, 200, 160))
+    seeing = small_sam()
+    made = select(flat, type(seeing)(seeing.sam, "namebrush-x"), embed(seeing, pixels), box=(100, 60, 200, 160))
+    assert made.made_by == "sam"
+
+
 def test_a_click_takes_the_region_under_it():
     labels = np.full((4, 6), -1, np.int32)
     labels[1:3, 1:3], labels[0, 4] = 0, 0
