@@ -80,7 +80,7 @@ def encode_windows(golden: Golden, recipe: Recipe, multiple: int) -> tuple[Encod
     visual, hyper = build_clip(golden), golden.hyper
     image = torch.from_numpy(golden.input("pixel"))[0]
     frame = tuple(image.shape[-2:])
-    layout = Layout(frame, window_boxes(frame, hyper["crop"] or max(frame), hyper["stride"]), multiple)
+    layout = Layout(frame, window_boxes(frame, hyper["crop"] or max(frame), hyper["stride"] or 1), multiple)
     windows = cut_all(image, layout, 0, len(layout.boxes))
     foundation = torch.from_numpy(golden.input("vfm_feats")) if recipe.foundation else None
     maps = window_maps(visual, run_trunk(visual, windows), layout, recipe, foundation)
@@ -184,7 +184,7 @@ def itaclip(golden: Golden, check: Check) -> None:
     whole = FeatureMap(engineered_map(visual, pixels, share, inner).numpy(), (0, 0, size[1], size[0]))
     check.values("logits_px_engineered", cosine_maps(Encoded((whole,), size, "", "", ""), text, size))
     maps = []
-    for box in window_boxes(size, hyper["crop"] or max(size), hyper["stride"]):
+    for box in window_boxes(size, hyper["crop"] or max(size), hyper["stride"] or 1):
         x0, y0, x1, y1 = box
         maps.append(FeatureMap(engineered_map(visual, pixels[..., y0:y1, x0:x1], share, inner).numpy(), box))
     compare_slide(golden, check, whole_or_windows(hyper, maps, size), close=True)
