@@ -11,7 +11,7 @@ import numpy as np
 
 from .cache import ByteCache
 from .dense.encode import encode
-from .dense.recipes import get_recipe
+from .dense.recipes import Recipe, get_recipe
 from .dense.sam_features import SamFeatures, encode_sam
 from .device import on_device, share_of
 from .edit.edit import check_request, edit
@@ -91,6 +91,7 @@ class Pipeline:
         short_side: int | None = None,
         window: int | None = None,
         stride: int | None = None,
+        residual: str = "auto",
         progress: Progress | None = None,
     ) -> Encoded:
         """The dense features of a photo under a method, from the cache where they are there.
@@ -99,10 +100,12 @@ class Pipeline:
             photo: anything `open` takes.
             method: a name of `dense.recipes.RECIPES`.
             short_side, window, stride: pixels; None takes the preset's.
+            residual: "keep" or "drop" the last block's residual and feed-forward; "auto" drops them where the CLIP
+                model asks for it.
             progress: see the class.
         """
         photo, progress = self.open(photo), progress or Progress()
-        recipe, geometry = get_recipe(method), self._geometry(short_side, window, stride)
+        recipe, geometry = self._recipe(method, residual), self._geometry(short_side, window, stride)
         progress.seconds.setdefault("encode", 0.0)
 
         def make() -> Encoded:
@@ -161,7 +164,7 @@ class Pipeline:
 
         encoded = self.encode(
             photo, chosen.method, short_side=chosen.short_side, window=chosen.window, stride=chosen.stride,
-            progress=_shared(run, 0.0, 0.6),
+            residual=chosen.residual, progress=_shared(run, 0.0, 0.6),
         )  # fmt: skip
         with run.stage("words"):
             text = embed_words(
@@ -284,6 +287,12 @@ class Pipeline:
                 photo, labels, scores, vocabulary, features.embedding, sam, settings, share_of(run, 0.85, 1.0),
                 method=method,
             )  # fmt: skip
+
+    def _recipe(self, method: str, residual: str) -> Recipe:
+        recipe = get_recipe(method)
+        # "clip" is there to show what CLIP does untouched.
+        drop = residual == "drop" or (residual == "auto" and self.models.clip.drop_residual and recipe.name != "clip")
+        return dataclasses.replace(recipe, residual=False) if drop and recipe.residual else recipe
 
     def _geometry(self, short_side: int | None, window: int | None, stride: int | None) -> Geometry:
         given = {"short_side": short_side, "window": window, "stride": stride}

@@ -184,6 +184,11 @@ class SegmentSettings:
     templates: str = setting(
         "auto", "Sentences", "Sentences put around every word.", choices=tuple(TEMPLATE_HELP)
     )
+    residual: str = setting(
+        "auto", "Last block's residual",
+        "Whether the last block's residual and feed-forward are kept; auto drops them where the CLIP model asks for it.",
+        choices=("auto", "keep", "drop"),
+    )
     scale: float | None = setting(
         None, "Scale", "Factor between cosines and logits; the method's own if left out.", min=0.1, max=1000.0
     )

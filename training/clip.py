@@ -113,7 +113,7 @@ def batch(rng: np.random.Generator, pool: Pool, size: int):
     for noun in NOUNS:  # every noun is a negative in every step
         texts[TEMPLATES[rng.integers(len(TEMPLATES))].format(noun)] = (noun, None)
     for noun, color in names + centrals:
-        if rng.random() < 0.35:
+        if rng.random() < 0.25:
             text, said = phrase(rng, noun, color)
             texts[text] = (noun, said)
     meanings = list(texts.values())
@@ -209,7 +209,8 @@ def save(folder, model, texts: Texts) -> None:
     table = full.token_embedding.weight.detach().clone()
     table[texts.ids] = state["token_embedding.weight"].cpu()
     full.load_state_dict({**state, "token_embedding.weight": table})
-    config = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": list(MEAN), "std": list(STD)}, "logit_scale": 40.0}
+    config = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": list(MEAN), "std": list(STD)}, "logit_scale": 40.0,
+              "drop_residual": True}
     save_clip(folder, full, config, used_token_ids=texts.ids.tolist(), known_words=known_words())
 
 

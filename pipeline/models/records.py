@@ -29,6 +29,8 @@ class ClipModel:
         mean, std: the normalisation of its pixels.
         logit_scale: factor between cosines and logits in segmentation (40 in the papers).
         known_words: words seen in training, lower case; None where that is not known (downloaded models).
+        drop_residual: this model's patches are named better without the last block's residual and feed-forward, also
+            by methods that keep them.
         templates: the template set that fits how it was trained, a name of `text.templates.TEMPLATE_HELP`.
     """
 
@@ -39,6 +41,7 @@ class ClipModel:
     std: tuple[float, float, float] = OPENAI_STD
     logit_scale: float = 40.0
     known_words: frozenset[str] | None = None
+    drop_residual: bool = False
     templates: str = "imagenet80"
 
     @property
