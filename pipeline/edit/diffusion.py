@@ -127,7 +127,7 @@ def _paint_crop(
     if vae is None or next(vae.parameters()).dtype == torch.float32:
         raise NamebrushError(
             "The inpainting model gave no usable picture (not a number, or all black) although its picture decoder "
-            "runs in full precision; try another seed, or fewer guidance, or another inpainting model."
+            "already runs in full precision; try another seed, less guidance, or another inpainting model."
         )
     progress.step("The picture came out black: painting again with the picture decoder in full precision", span[0])
     generator.set_state(state)

@@ -167,9 +167,10 @@ def _improve(level: Level, field: tuple[np.ndarray, np.ndarray], rounds: int, rn
 def _finish(image: np.ndarray, hole: np.ndarray, level: Level, voted: np.ndarray, found) -> np.ndarray:
     """Grain from the best source, and brightness that meets the photo at the border; float32 [H, W, 3]."""
     best = found[0][:, 0], found[1][:, 0]
+    soft = cv2.GaussianBlur(level.image, (0, 0), GRAIN)  # of the filled picture: the hole's old content never shows
     grain = np.zeros_like(image)
-    grain[level.ty, level.tx] = (image - cv2.GaussianBlur(image, (0, 0), GRAIN))[best]
-    result = np.where(hole[..., None], cv2.GaussianBlur(level.image, (0, 0), GRAIN) + grain, image)
+    grain[level.ty, level.tx] = (level.image - soft)[best]
+    result = np.where(hole[..., None], soft + grain, image)
     border = (level.target & ~hole).astype(np.float32)
     shift = cv2.blur((image - voted) * border[..., None], (5, 5))
     shift = np.clip(shift / np.maximum(cv2.blur(border, (5, 5)), 1e-6)[..., None], -MOST_SHIFT, MOST_SHIFT)
