@@ -96,12 +96,22 @@ def dinov2(folder: Path) -> Path:
 
 
 def sam(path: Path, kind: str = "vit_b") -> Path:
-    """SAM's state dict as Meta publishes it: float32, one `.pth` file."""
+    """SAM's state dict as Meta publishes it: float32, one `.pth` file.
+
+    The decoder is biased so that every mask covers the photo; masks of random weights are often empty, which is an
+    error a person is told of.
+    """
     from segment_anything import sam_model_registry
 
     with torch.device("meta"):
         model = sam_model_registry[kind]()
-    torch.save(filled(model).state_dict(), path)
+    state = filled(model).state_dict()
+    for name, tensor in state.items():
+        if name == "mask_decoder.output_upscaling.3.bias":
+            tensor.fill_(1.0)
+        elif "output_hypernetworks_mlps" in name and name.endswith("layers.2.bias"):
+            tensor.fill_(0.2)
+    torch.save(state, path)
     return path
 
 
