@@ -172,7 +172,7 @@ def load_clip(folder: str | Path | None = None) -> ClipModel:
         model=model, tokenizer=build_tokenizer(config), name=_name(folder, "clip"),
         mean=tuple(config["preprocess_cfg"]["mean"]), std=tuple(config["preprocess_cfg"]["std"]),
         logit_scale=float(config["logit_scale"]), known_words=frozenset(config["known_words"]),
-        drop_residual=bool(config.get("drop_residual", False)),
+        drop_residual=bool(config.get("drop_residual", False)), templates=str(config.get("templates", "top7")),
     )  # fmt: skip
 
 
