@@ -4,7 +4,7 @@
 
 Two stages of one run: first on half-size pictures, where a prompt costs a quarter, then on full-size ones, the
 positional embedding carried over by interpolation. Every picture is encoded once and asked many prompts: boxes drawn
-a little wrong, single points, both, and both with a rough mask such as the refinement sends, or grabCut's. Two fifths
+a little wrong, single points, both, and both with a rough mask such as the refinement sends, or grabCut's. Three in ten
 of the pictures are abstract, so that the model learns edges and not nouns. Beside the masks the encoder is taught
 which of its tokens lie on the same thing, on its output and on its last values: it learns from thousands of pairs
 a picture instead of a dozen prompts, and those values are what Trident's affinity reads.
@@ -42,7 +42,7 @@ def areas_of(instances: np.ndarray, classes: np.ndarray | None) -> list[np.ndarr
 
 def picture(rng: np.random.Generator, pool: Pool, size: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """A picture uint8 [size, size, 3], the number of the area at every pixel, and its areas' masks."""
-    abstract = rng.random() < 0.4
+    abstract = rng.random() < 0.3
     images = pool.abstract_images if abstract else pool.images
     i = int(rng.integers(len(images)))
     side = images.shape[1]
