@@ -54,11 +54,13 @@ def cut(
         labels: int [N], 1 belongs, 0 does not.
         box: everything outside it is background.
         start: bool [H, W], a mask to correct or to sharpen.
-        reach: how far the start may grow, as a share of its side; None takes what suits a mask to correct.
+        reach: sharpen only: how far the start may grow, as a share of its side; points then count for themselves
+            alone, since the start already knows them. None: points change the start with their surroundings.
 
     Raises:
         NamebrushError: nothing is left inside.
     """
+    spread = reach is None
     reach = CORRECTED if reach is None else reach
     if box is None and start is None:
         start, reach = from_points(pixels, points, labels), GUESSED
@@ -67,7 +69,7 @@ def cut(
     # of the box with more surroundings then often finds it.
     for padding, rounded in ((0.35, False), (0.6, True)):
         view = _View.around(pixels, points, box, start, padding)
-        seeds = view.seeds(points, labels, box, start, rounded, reach)
+        seeds = view.seeds(points, labels, box, start, rounded, reach, spread)
         if not np.isin(seeds, SEEN).any() or np.isin(seeds, SEEN).all():
             continue
         small, stability = _grabcut(view.image, seeds)
@@ -142,14 +144,16 @@ class _View:
         inside = np.floor((np.asarray(xy, np.float64).reshape(-1, 2) - self.box[:2] + 0.5) * self.scale)
         return np.clip(inside, 0, np.array(self.image.shape[1::-1]) - 1).astype(int)
 
-    def seeds(self, points, labels, box, start, rounded: bool, reach: float) -> np.ndarray:
+    def seeds(self, points, labels, box, start, rounded: bool, reach: float, spread: bool) -> np.ndarray:
         """What is sure and what is likely, uint8 [h, w] of OpenCV's GC_ values.
 
-        `rounded` takes the box's corners for background; beyond `reach` times the start's size all is background.
+        `rounded` takes the box's corners for background; beyond `reach` times the start's size all is background;
+        `spread` counts the like-coloured surroundings of points as seen.
         """
         height, width = self.image.shape[:2]
         seeds = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
-        near = color_areas(self.image, self.to_view(points), labels)
+        shown = slice(None) if spread else slice(0)
+        near = color_areas(self.image, self.to_view(points[shown]), labels[shown])
         if start is not None:
             x0, y0, x1, y1 = self.box
             part = start[y0:y1, x0:x1].astype(np.float32)

@@ -26,6 +26,8 @@ GATE: dict[str, dict[str, str]] = {
 MAKERS = ("auto", "sam", "grabcut", "sam+grabcut")
 #: How far grabCut may move the edges of SAM's mask, as a share of the mask's side.
 REDRAWN = 0.12
+#: Below this IoU with SAM's mask grabCut did not redraw edges but lost the thing.
+LOST = 0.4
 #: Names of the built-in weights begin with this.
 BUILT_IN = "namebrush-"
 
@@ -142,6 +144,8 @@ def _redrawn(region: Region, photo: Photo) -> Region:
     try:
         made = cut(photo.pixels, prompt.points, prompt.labels, prompt.box, region.mask, REDRAWN)
     except NamebrushError:
+        return region
+    if (made.mask & region.mask).sum() < LOST * (made.mask | region.mask).sum():
         return region
     fields = {"prompt": prompt, "score": region.score, "iou": region.iou, "logits": region.logits}
     return _by_hand(made.mask, made_by="grabcut", **fields)

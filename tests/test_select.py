@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import NamebrushError
-from pipeline.grabcut import cut, enlarge, stable_area, tidy
+from pipeline.grabcut import Cut, cut, enlarge, stable_area, tidy
 from pipeline.records import ClassName, Photo, Prompt, Region, SamEmbedding, Segmentation, Vocabulary
 from pipeline.refine.sam import low_side
 from pipeline.select import GATE, choose, click_region, select
@@ -69,6 +69,20 @@ def test_a_negative_point_removes_its_part():
     assert iou(less.mask, mask & ~half) > 0.9
     more = select(photo, None, None, points=[(180, 110, 1)], region=less)
     assert iou(more.mask, mask) > 0.9
+
+
+def test_sharpening_a_mask_stays_near_it():
+    pixels, mask = disc_photo()
+    rough = np.zeros_like(mask)
+    rough[60:160, 100:200] = True
+    seen = {"points": np.array([[150.0, 110.0]]), "labels": np.array([1])}
+    assert iou(cut(pixels, **seen, start=rough, reach=0.2).mask, mask) > 0.95
+    small = np.zeros_like(mask)
+    small[100:120, 140:160] = True
+    made = cut(pixels, **seen, start=small, reach=0.2).mask
+    assert made[110, 150]
+    made[94:126, 134:166] = False
+    assert not made.any(), "its like-coloured surroundings stay out"
 
 
 def test_two_positive_points_join_two_parts():
@@ -209,16 +223,21 @@ def test_grabcut_never_asks_for_the_embedding():
     assert iou(made.mask, mask) > 0.9
 
 
-def test_grabcut_redraws_the_edges_of_sams_mask_and_keeps_its_logits():
-    pixels, _ = disc_photo()
+def test_grabcut_redraws_the_edges_of_sams_mask_and_keeps_its_logits(monkeypatch):
+    pixels, mask = disc_photo()
     sam = small_sam()
+    logits = np.full((1, 32, 32), -1.0, np.float32)
+    logits[0, 5:17, 9:21] = 1  # the square around the disc, in low-resolution cells of 10 photo pixels
+    monkeypatch.setattr("pipeline.select.decode", lambda *_, **__: (logits, np.array([0.7], np.float32)))
     ask = {"embedding": embed(sam, pixels), "points": [(150, 110)]}
-    with counted(sam) as calls:
-        redrawn = select(photo_of(pixels), sam, gate="sam+grabcut", **ask)
     plain = select(photo_of(pixels), sam, gate="sam", **ask)
-    assert calls["mask_decoder"] == 1 and redrawn.made_by == "grabcut"
-    assert (redrawn.logits == plain.logits).all() and redrawn.iou == plain.iou
-    assert (redrawn.mask != plain.mask).any()
+    redrawn = select(photo_of(pixels), sam, gate="sam+grabcut", **ask)
+    assert (plain.made_by, redrawn.made_by) == ("sam", "grabcut")
+    assert iou(redrawn.mask, mask) > iou(plain.mask, mask) + 0.1
+    assert (redrawn.logits == logits[0]).all() and redrawn.iou == plain.iou == pytest.approx(0.7)
+    monkeypatch.setattr("pipeline.select.cut", lambda *_: Cut(~plain.mask, 1.0))
+    lost = select(photo_of(pixels), sam, gate="sam+grabcut", **ask)
+    assert lost.made_by == "sam" and (lost.mask == plain.mask).all(), "grabCut lost the thing"
 
 
 def test_where_one_maker_finds_nothing_the_other_is_asked():
