@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy, measured: scripts and the tables they print."""
