@@ -2,9 +2,9 @@
 
     python -m benchmarks.builtin_models [--scenes 100]
 
-Prints how often CLIP names a crop of one thing rightly among all nouns (and among all colours where a colour is known),
-and the average precision of the question "do these two patches of a scene show the same class?" answered by the cosine
-of features: for every layer of CLIP and for DINO's last layer, on the same 32x32 grid over 256 px scenes.
+Prints how often CLIP names a crop of one thing rightly among all nouns (and among all colours where a colour is
+known), and the average precision of the question "do these two patches of a scene show the same class?" answered by
+the cosine of features: for every layer of CLIP and for DINO's last layer, on the same 32x32 grid over 256 px scenes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def to_input(image: np.ndarray, size: int, mean, std) -> torch.Tensor:
 
 def words(clip, names) -> torch.Tensor:
     """Unit text embeddings [len(names), D], averaged over templates."""
-    rows = [F.normalize(clip.model.encode_text(clip.tokenizer([t.format(n) for n in names])), dim=-1) for t in TEMPLATES]
+    tokens = [clip.tokenizer([t.format(n) for n in names]) for t in TEMPLATES]
+    rows = [F.normalize(clip.model.encode_text(t), dim=-1) for t in tokens]
     return F.normalize(torch.stack(rows).mean(0), dim=-1)
 
 

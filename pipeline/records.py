@@ -133,7 +133,7 @@ class FeatureMap:
     frame: tuple[int, int] | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "features", _frozen(self.features, np.float32, "FeatureMap.features", None, None, None))
+        object.__setattr__(self, "features", _frozen(self.features, np.float32, "features", None, None, None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ class SamEmbedding:
     original_size: tuple[int, int]
 
     def __post_init__(self):
-        object.__setattr__(self, "features", _frozen(self.features, np.float32, "SamEmbedding.features", 1, None, None, None))
+        object.__setattr__(self, "features", _frozen(self.features, np.float32, "features", 1, None, None, None))
 
 
 @dataclass(frozen=True, eq=False)

@@ -186,7 +186,7 @@ class SegmentSettings:
     )
     residual: str = setting(
         "auto", "Last block's residual",
-        "Whether the last block's residual and feed-forward are kept; auto drops them where the CLIP model asks for it.",
+        "Whether the last block's residual and feed-forward are kept; auto: as the CLIP model asks.",
         choices=("auto", "keep", "drop"),
     )
     scale: float | None = setting(

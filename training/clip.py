@@ -66,7 +66,8 @@ def sample(rng: np.random.Generator, pool: Pool):
     i = int(rng.integers(len(pool.images)))
     x, y, length = crop_box(rng, pool.objects[i], pool.images.shape[1])
     cut = np.s_[i, y : y + length, x : x + length]
-    image = cv2.resize(pool.images[cut], (SIZE, SIZE), interpolation=cv2.INTER_AREA if length > SIZE else cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if length > SIZE else cv2.INTER_LINEAR
+    image = cv2.resize(pool.images[cut], (SIZE, SIZE), interpolation=how)
     # One number per region: things by instance, stuff by class, both in the same map.
     ids = np.where(pool.instances[cut] > 0, 100 + pool.instances[cut].astype(np.int32), pool.classes[cut])
     ids = cv2.resize(ids.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST).astype(np.int32)

@@ -56,7 +56,9 @@ def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
 
 
-def optimizer(model: torch.nn.Module, weight_decay: float, betas: tuple[float, float] = (0.9, 0.98)) -> torch.optim.AdamW:
+def optimizer(
+    model: torch.nn.Module, weight_decay: float, betas: tuple[float, float] = (0.9, 0.98)
+) -> torch.optim.AdamW:
     """AdamW that decays matrices only."""
     wide = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     narrow = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]

@@ -3,9 +3,9 @@
     python -m training.pool && python -m training.dino
 
 Self-distillation as in DINO (Caron et al. 2021): a student matches a slowly moving teacher on another view of the same
-scene. Besides the class token, the patches are matched: a patch of one view against the teacher's patches at the same
-place of the other view (found from the two crops' geometry), a third of the student's patches hidden behind a mask
-token as in iBOT (Zhou et al. 2022). The patches' loss is what gives a model this small features whose correlations
+scene. Besides the class token, the patches are matched: a patch of one view against the teacher's patches at and
+around the same place of the other view that look alike, a third of the student's patches hidden behind a mask token as
+in iBOT (Zhou et al. 2022). The patches' loss is what gives a model this small features whose correlations
 follow the things in a picture. Teacher scores are balanced over the prototypes with Sinkhorn-Knopp (as in SwAV).
 """
 
@@ -29,7 +29,7 @@ from .pool import Pool, load_pool
 VIEW = 96
 PATCH = DINO_CONFIG["patch_size"]
 GRID = VIEW // PATCH
-PROTOTYPES = 512
+PROTOTYPES = 64  # few: with many, balance would cut one sky into a hundred kinds
 
 
 class Head(nn.Module):
@@ -55,9 +55,9 @@ class Network(nn.Module):
         self.patch = Head(DINO_CONFIG["hidden_size"])
 
     def forward(self, pixels: torch.Tensor, hidden: torch.Tensor | None = None):
-        """Cosines of the class token [B, PROTOTYPES] and of the patches [B, N, PROTOTYPES]."""
+        """Cosines of the class token [B, PROTOTYPES] and the patches [B, N, PROTOTYPES]; the patches [B, N, C]."""
         tokens = self.backbone(pixels, bool_masked_pos=hidden, interpolate_pos_encoding=True).last_hidden_state
-        return self.scene(tokens[:, 0]), self.patch(tokens[:, 1:])
+        return self.scene(tokens[:, 0]), self.patch(tokens[:, 1:]), tokens[:, 1:]
 
 
 def recolor(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def recolor(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 def view(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A random crop of a scene and where its patch centres lie in the scene, float32 [GRID * GRID, 2] xy."""
     side = image.shape[0]
-    length = int(side * np.sqrt(rng.uniform(0.2, 0.85)))
+    length = int(side * np.sqrt(rng.uniform(0.1, 0.6)))
     x, y = rng.integers(0, side - length + 1, 2)
     crop = cv2.resize(image[y : y + length, x : x + length], (VIEW, VIEW), interpolation=cv2.INTER_AREA)
     centres = (np.arange(GRID) + 0.5) / GRID * length
@@ -97,19 +97,24 @@ def batch(rng: np.random.Generator, pool: Pool, size: int) -> tuple[torch.Tensor
     return pixels, torch.from_numpy(np.stack([m[1] for m in made]))
 
 
-def partners(places: torch.Tensor, reach: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """For every patch of a view the nearest patch of the other view, and whether it is close enough to be the same.
+@torch.no_grad()
+def partners(tokens: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """How much every patch of a view should resemble every patch of the other view, rows summing to one.
+
+    The patch at the same place counts, and so do others the teacher finds alike, the nearer the more: what lies side
+    by side and looks alike is mostly one thing, which is all that a scene without labels can tell about things.
 
     Args:
+        tokens: [2B, N, C] the teacher's patches.
         places: [2B, N, 2] patch centres in scene pixels.
-        reach: the largest distance, in patches of the coarser view.
     """
-    other = places.roll(len(places) // 2, dims=0)
-    distance = torch.cdist(places, other)
-    nearest = distance.min(dim=2)
+    unit = F.normalize(tokens.float(), dim=-1)
+    half = len(places) // 2
+    alike = unit @ unit.roll(half, dims=0).transpose(1, 2)
     step = (places[:, 1] - places[:, 0]).norm(dim=-1)
-    step = torch.maximum(step, step.roll(len(step) // 2))
-    return nearest.indices, nearest.values < reach * 0.75 * step[:, None]
+    step = torch.maximum(step, step.roll(half))[:, None, None]
+    far = torch.cdist(places, places.roll(half, dims=0)) / (3 * step)
+    return (alike / 0.1 - far.square().clamp(max=9)).softmax(dim=-1)
 
 
 @torch.no_grad()
@@ -140,14 +145,12 @@ def main() -> None:
         hidden &= torch.from_numpy(rng.random((len(pixels), 1)) < 0.5).to(device)
         with autocast(device):
             with torch.no_grad():
-                scene_t, patch_t = teacher(pixels)
-            scene_s, patch_s = student(pixels, hidden.int())
-        index, near = partners(places)
-        target = balance(patch_t.flatten(0, 1), 0.06).unflatten(0, patch_t.shape[:2])
-        target = target.roll(len(target) // 2, dims=0)
-        target = target.gather(1, index[..., None].expand_as(target))
-        patch_loss = -(target * (patch_s.float() / 0.1).log_softmax(-1)).sum(-1)[near].mean()
-        whole = balance(scene_t, 0.06).roll(len(scene_t) // 2, dims=0)
+                scene_t, patch_t, tokens_t = teacher(pixels)
+            scene_s, patch_s, _ = student(pixels, hidden.int())
+        target = balance(patch_t.flatten(0, 1), 0.05).unflatten(0, patch_t.shape[:2])
+        target = partners(tokens_t, places) @ target.roll(len(target) // 2, dims=0)
+        patch_loss = -(target * (patch_s.float() / 0.1).log_softmax(-1)).sum(-1).mean()
+        whole = balance(scene_t, 0.05).roll(len(scene_t) // 2, dims=0)
         scene_loss = -(whole * (scene_s.float() / 0.1).log_softmax(-1)).sum(-1).mean()
         loss = patch_loss + 0.3 * scene_loss
         opt.zero_grad(set_to_none=True)
@@ -159,9 +162,8 @@ def main() -> None:
             for slow, fast in zip(teacher.parameters(), student.parameters(), strict=True):
                 slow.lerp_(fast, 1 - momentum)
         run.step += 1
-        used = target.flatten(0, 1).mean(0)
-        spread = (-(used * used.clamp(min=1e-9).log()).sum()).exp()
-        run.log(50, loss=loss, patch=patch_loss, scene=scene_loss, near=near.float().mean(), used=spread)
+        sure = target.amax(-1).mean()
+        run.log(50, loss=loss, patch=patch_loss, scene=scene_loss, sure=sure)
         if run.step % 200 == 0 or run.step == args.steps:
             run.save()
             save(args.out, teacher.backbone)

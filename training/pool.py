@@ -73,7 +73,8 @@ def render(folder: Path, scenes: int, abstract: int, size: int, workers: int) ->
             texts.append({"objects": made[3], "captions": made[4]})
         images, instances = (_map(folder / f"abstract_{n}.npy", abstract, size, size, *([3] if n == "images" else []))
                              for n in ("images", "instances"))
-        for i, made in enumerate(pool.imap(_abstract, [(ABSTRACT_SEED + s, size) for s in range(abstract)], chunksize=32)):
+        jobs = [(ABSTRACT_SEED + s, size) for s in range(abstract)]
+        for i, made in enumerate(pool.imap(_abstract, jobs, chunksize=32)):
             images[i], instances[i] = made
     (folder / "texts.json").write_text(json.dumps(texts))
 

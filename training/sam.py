@@ -4,8 +4,8 @@
 
 Two stages of one run: first on half-size pictures, where a prompt costs a quarter, then on full-size ones, the
 positional embedding carried over by interpolation. Every picture is encoded once and asked many prompts: boxes drawn
-a little wrong, single points, both, and both with a rough mask such as the refinement sends, or grabCut's. Three in ten
-of the pictures are abstract, so that the model learns edges and not nouns. Beside the masks the encoder is taught
+a little wrong, single points, both, and any of them with a rough mask such as the refinement sends. Three in ten of
+the pictures are abstract, so that the model learns edges and not nouns. Beside the masks the encoder is taught
 which of its tokens lie on the same thing, on its output and on its last values: it learns from thousands of pairs
 a picture instead of a dozen prompts, and those values are what Trident's affinity reads.
 """
@@ -163,7 +163,8 @@ def pair_loss(tokens: torch.Tensor, numbers: torch.Tensor, generator: torch.Gene
 def start_decoder(sam) -> None:
     """Let the decoder's cross-attention match positions from the start: equal orthogonal query and key projections."""
     transformer = sam.mask_decoder.transformer
-    attentions = [a for layer in transformer.layers for a in (layer.cross_attn_token_to_image, layer.cross_attn_image_to_token)]
+    attentions = [layer.cross_attn_token_to_image for layer in transformer.layers]
+    attentions += [layer.cross_attn_image_to_token for layer in transformer.layers]
     for attention in [*attentions, transformer.final_attn_token_to_image]:
         torch.nn.init.orthogonal_(attention.q_proj.weight, gain=2.0)
         attention.k_proj.weight.data.copy_(attention.q_proj.weight.data)
@@ -204,8 +205,8 @@ def train(args: argparse.Namespace, sam, run: Run, opt, pool: Pool, steps: int, 
             if masks:
                 batch.append((image, numbers, masks))
         pixels = torch.stack([torch.from_numpy(b[0]).permute(2, 0, 1).float() for b in batch]).to(device)
-        numbers = torch.stack([torch.from_numpy(b[1][size // grid // 2 :: size // grid, size // grid // 2 :: size // grid])
-                               for b in batch]).flatten(1).to(device)
+        centres = np.s_[size // grid // 2 :: size // grid, size // grid // 2 :: size // grid]
+        numbers = torch.stack([torch.from_numpy(b[1][centres]) for b in batch]).flatten(1).to(device)
         with autocast(device):
             embedding = sam.image_encoder((pixels - sam.pixel_mean) / sam.pixel_std)
             same = pair_loss(embedding.flatten(2).transpose(1, 2), numbers, pairs)
@@ -237,8 +238,9 @@ def train(args: argparse.Namespace, sam, run: Run, opt, pool: Pool, steps: int, 
         torch.nn.utils.clip_grad_norm_(sam.parameters(), 1.0)
         opt.step()
         run.step += 1
-        run.log(50, loss=loss, mask=single_loss / images, same=same, iou=iou_loss / images,
-                **({"box": np.mean(box_iou)} if box_iou else {}), **({"point": np.mean(point_iou)} if point_iou else {}))
+        kinds = {"box": box_iou, "point": point_iou}
+        seen = {name: np.mean(values) for name, values in kinds.items() if values}
+        run.log(50, loss=loss, mask=single_loss / images, same=same, iou=iou_loss / images, **seen)
         if run.step % 250 == 0 or run.step == steps:
             run.save()
             if size == SAM_CONFIG["image_size"]:

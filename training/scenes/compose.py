@@ -145,7 +145,7 @@ def _visible(stage: Stage, drawn: list) -> list:
     areas = np.bincount(seen.ravel(), minlength=len(drawn) + 1)[1:]
     least = max(12.0, LEAST * stage.unit**2)
     return [
-        item for item, area in zip(drawn, areas)
+        item for item, area in zip(drawn, areas, strict=True)
         # a sliver of something large says nothing about what it is
         if area >= max(least, 0.12 * np.count_nonzero(item[1][..., 3] >= 128))
     ]  # fmt: skip

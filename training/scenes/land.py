@@ -129,7 +129,7 @@ def _strokes(stage: Stage, rng: np.random.Generator, paint: np.ndarray, noun: st
             )
     if noun == "grass" and rng.random() < 0.6:  # a sprinkle of tiny blossoms
         color = np.minimum(np.array([(250, 244, 230), (250, 214, 90), (236, 150, 190)][rng.integers(3)]) * tint, 255)
-        for px, py, s in zip(x[:36], y[:36], size[:36]):
+        for px, py, s in zip(x[:36], y[:36], size[:36], strict=True):
             cv2.circle(paint, (int(px * 16), int(py * 16)), int(1.3 * s * 16), color.tolist(), -1, cv2.LINE_AA, 4)
 
 

@@ -136,7 +136,7 @@ class Pen:
         centres = self.at(np.stack([px, py], 1)[order])
         radii = (r * rng.uniform(0.55, 1.15, n) * self.size * 16).astype(int)
         lift = spread * ((y - py[order]) / ry * 0.75 - 0.1) + rng.normal(0, spread * 0.25, n)
-        for c, radius, by in zip(centres.tolist(), radii.tolist(), lift.tolist()):
+        for c, radius, by in zip(centres.tolist(), radii.tolist(), lift.tolist(), strict=True):
             cv2.circle(self.px, c, max(12, radius), (*tone(color, by), 255), -1, cv2.LINE_AA, 4)
 
     def window(self, points, day: Color = (150, 190, 214)) -> None:

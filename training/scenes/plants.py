@@ -62,7 +62,7 @@ def palm(p: Pen, c: Color) -> None:
             tone(wood, -0.12 * (k % 2)),
         )
     cx, cy = -bend * 0.8, 0.29
-    for k, a in enumerate(rng.permutation(np.linspace(-0.25, np.pi + 0.25, int(rng.integers(7, 10))))):
+    for a in rng.permutation(np.linspace(-0.25, np.pi + 0.25, int(rng.integers(7, 10)))):
         reach, dx, dy = rng.uniform(0.34, 0.42), np.cos(a), -np.sin(a)
         t = np.linspace(0, 1, 7)
         sx = cx + dx * reach * t
