@@ -1,7 +1,7 @@
 """What a person can do, as plain functions on a `Session`: they know the engine and no Gradio.
 
-Each returns a `Told`, the line to show. Errors a person can cause pass through as `NamebrushError`; `Cancelled` passes too.
-Nothing is changed on the session before the work is done, so that an error leaves everything as it was.
+Each returns a `Told`, the line to show. Errors a person can cause pass through as `NamebrushError`, and `Cancelled`
+passes too. Nothing is changed on the session before the work is done, so that an error leaves everything as it was.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def open_photo(session: Session, source: str | Path) -> Told:
     photo = read(source, max_megapixels=MAX_MEGAPIXELS)
     session.stop()
     height, width = photo.size
-    told = Told(" ".join([f"{texts.short(photo.name, 40)}, {width} × {height}. Name what you see, or point at it.", *photo.notes]))
+    told = Told(
+        " ".join(
+            [f"{texts.short(photo.name, 40)}, {width} × {height}. Name what you see, or point at it.", *photo.notes]
+        )
+    )
     session.push(Step(texts.short(photo.name, 20), photo, told=told.text))
     session.tool = session.tool if session.tool != "subtract" else "pick"
     return told
@@ -105,7 +109,9 @@ def _pick_at(session: Session, x: int, y: int) -> Told:
     hit = [r for r in hit if r.crop[y - r.box[1], x - r.box[0]]]
     if not hit:
         if not session.step.regions:
-            return Told("There are no masks yet. Name things first, or take + Point or Box and click the thing.", "hint")
+            return Told(
+                "There are no masks yet. Name things first, or take + Point or Box and click the thing.", "hint"
+            )
         return Told("No mask is there. Take + Point or Box to make one by hand.", "hint")
     session.toggle(min(hit, key=lambda r: r.area).id)
     return picked_line(session)
@@ -120,7 +126,9 @@ def picked_line(session: Session) -> Told:
         region = picked[0]
         name = _upper(texts.called(region, session.step.regions))
         share = region.area / (region.size[0] * region.size[1])
-        return Told(f"{name} is picked: {share:.1%} of the photo, score {region.score:.2f}, edges by {texts.maker(region)}.")
+        return Told(
+            f"{name} is picked: {share:.1%} of the photo, score {region.score:.2f}, edges by {texts.maker(region)}."
+        )
     return Told(f"{texts.several(len(picked), 'mask')} are picked.")
 
 
@@ -150,11 +158,15 @@ def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
     target = picked[0] if "point" in ask and len(picked) == 1 else None
     points = []
     if target is not None:
-        points = [(float(x), float(y), int(v)) for (x, y), v in zip(target.prompt.points, target.prompt.labels, strict=True)]
+        points = [
+            (float(x), float(y), int(v)) for (x, y), v in zip(target.prompt.points, target.prompt.labels, strict=True)
+        ]
     if "point" in ask:
         points.append(ask["point"])
     progress.step("Loading the models", 0.0)
-    made = engine.get_pipeline().select(base.photo, points=points, box=ask.get("box"), region=target, progress=progress)
+    made = engine.get_pipeline().select(
+        base.photo, points=points, box=ask.get("box"), region=target, progress=progress
+    )
     if session.step is not base:
         return Told("The photo was changed meanwhile, so no mask was drawn.", "stopped")
     segmentation = base.segmentation or hand_made(base.photo)
@@ -168,8 +180,15 @@ def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
     labels = _relabel(segmentation, target, made) if made.class_index >= 0 else segmentation.labels
     name = region_titles(regions)[made.id]
     how = "corrected" if target is not None else "made"
-    told = Told(f"{_upper(texts.called(made, regions))} was {how}: edges by {texts.maker(made)}, score {made.score:.2f}.")
-    step = Step(f"{texts.short(name, 18)} {how}", base.photo, replace(segmentation, labels=labels, regions=regions), told=told.text)
+    told = Told(
+        f"{_upper(texts.called(made, regions))} was {how}: edges by {texts.maker(made)}, score {made.score:.2f}."
+    )
+    step = Step(
+        f"{texts.short(name, 18)} {how}",
+        base.photo,
+        replace(segmentation, labels=labels, regions=regions),
+        told=told.text,
+    )
     session.push(step, picked=(made.id,))
     return told
 
@@ -195,7 +214,9 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     if kind != "remove" and not prompt.strip():
         raise NamebrushError(f"Say in a few words what shall be there, then press Change: {kind} needs a description.")
     progress.step("Loading the models", 0.0)
-    result = engine.get_pipeline().edit(base.photo, picked, kind=kind, prompt=prompt.strip(), progress=progress, **options)
+    result = engine.get_pipeline().edit(
+        base.photo, picked, kind=kind, prompt=prompt.strip(), progress=progress, **options
+    )
     if session.step is not base:
         return Told("The photo was changed meanwhile, so this change was dropped.", "stopped")
     photo = result.images[0]
@@ -231,8 +252,14 @@ def without(segmentation: Segmentation | None, result: EditResult) -> Segmentati
             full[y0:y1, x0:x1] = left
             regions.append(
                 Region.from_mask(
-                    full, id=region.id, class_index=region.class_index, name=region.name, score=region.score,
-                    prompt=region.prompt, made_by=region.made_by, iou=region.iou,
+                    full,
+                    id=region.id,
+                    class_index=region.class_index,
+                    name=region.name,
+                    score=region.score,
+                    prompt=region.prompt,
+                    made_by=region.made_by,
+                    iou=region.iou,
                 )  # fmt: skip
             )
     labels = np.where(mask, np.int32(NO_CLASS), segmentation.labels)

@@ -1,7 +1,7 @@
 """The named endpoints `/segment`, `/select` and `/edit`, for `gradio_client` and plain HTTP.
 
-They keep nothing between calls: a photo is sent with every call, and what its image encoders said is found again in the
-engine's cache by its content. Pictures come back as PNG files at the photo's own size.
+They keep nothing between calls: a photo is sent with every call, and what its image encoders said is found again in
+the engine's cache by its content. Pictures come back as PNG files at the photo's own size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pipeline.progress import Progress
 
 from . import engine
 from .actions import MAX_MEGAPIXELS
-from .events import MODELS, SHOWN, bridge
+from .events import MODELS, SHOWN
+from .screen import bridge
 from .session import Session
 
 
@@ -110,7 +111,9 @@ def select(
     Returns:
         The mask (PNG, 255 inside) and its score, area, box, maker and COCO run lengths.
     """
-    made = engine.get_pipeline().select(_open(photo), points=_points(points), box=_box(box), progress=_report(progress))
+    made = engine.get_pipeline().select(
+        _open(photo), points=_points(points), box=_box(box), progress=_report(progress)
+    )
     with TemporaryDirectory(prefix="namebrush-") as folder:
         path = Path(folder, "mask.png")
         write_mask(made.mask, path)

@@ -9,7 +9,7 @@ from pipeline.settings import EditSettings, SegmentSettings
 
 from . import api, layout
 from .controls import Control, controls
-from .events import wire
+from .events import Wiring
 
 DAY = 24 * 3600
 
@@ -27,9 +27,11 @@ def build_demo() -> gr.Blocks:
         with gr.Tab("Change"):
             edit_controls.extend(controls(EditSettings, "edit", skip=("kind", "prompt")))
 
-    with gr.Blocks(title="Namebrush", analytics_enabled=False, delete_cache=(DAY // 4, DAY // 2), fill_width=True) as demo:
+    with gr.Blocks(
+        title="Namebrush", analytics_enabled=False, delete_cache=(DAY // 4, DAY // 2), fill_width=True
+    ) as demo:
         page = layout.build(panel)
-        wire(page, find_controls, edit_controls)
+        Wiring(page, find_controls, edit_controls)
         api.add_endpoints()
     demo.queue(max_size=64)
     return demo

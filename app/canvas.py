@@ -1,8 +1,8 @@
 """The photo as the page shows it: scaled to the screen, with layers drawn at that scale, and clicks mapped back.
 
-Layers are drawn on the scaled photo rather than scaled with it, so that outlines and glyphs keep their size and stay sharp
-on a thumbnail and on a 50-megapixel photo alike. What is shown here is for looking at; what is data (results, masks,
-labels) is written at the photo's own size in `files`.
+Layers are drawn on the scaled photo rather than scaled with it, so that outlines and glyphs keep their size and stay
+sharp on a thumbnail and on a 50-megapixel photo alike. What is shown here is for looking at; what is data (results,
+masks, labels) is written at the photo's own size in `files`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def _scaled_region(region: Region, size: tuple[int, int]) -> Region:
     prompt = Prompt(
         points=(region.prompt.points * np.float32([fx, fy])).astype(np.float32),
         labels=region.prompt.labels,
-        box=None if region.prompt.box is None else tuple(v * f for v, f in zip(region.prompt.box, (fx, fy) * 2, strict=True)),
+        box=None
+        if region.prompt.box is None
+        else tuple(v * f for v, f in zip(region.prompt.box, (fx, fy) * 2, strict=True)),
     )
     return Region.from_mask(
         mask, id=region.id, class_index=region.class_index, name=region.name, score=region.score, prompt=prompt,
@@ -121,8 +123,8 @@ def hand_made(photo: Photo, preset: str = "") -> Segmentation:
 def write_shown(pixels: np.ndarray, folder: str | Path, lossless: bool = False) -> str:
     """Write a picture for the screen into a folder of its own below `folder`, under a name nobody can guess.
 
-    JPEG without chroma subsampling keeps thin coloured outlines clean at a tenth of the bytes of a PNG; `lossless` writes
-    a PNG for views whose pixels are compared.
+    JPEG without chroma subsampling keeps thin coloured outlines clean at a tenth of the bytes of a PNG; `lossless`
+    writes a PNG for views whose pixels are compared.
     """
     target = Path(folder) / token_hex(16)
     target.mkdir(parents=True)
@@ -142,9 +144,10 @@ def write_shown(pixels: np.ndarray, folder: str | Path, lossless: bool = False) 
 
 
 def compose(session: Session) -> np.ndarray:
-    """The shown picture of the current step: photo, layers, picked outlines, and a box's first corner; uint8 [h, w, 3].
+    """The shown picture of the current step: photo, layers, picked outlines, a box's first corner. Runs no model.
 
-    Runs no model.
+    Returns:
+        uint8 [h, w, 3] at `shown_size`.
     """
     step = session.step
     shown = shown_segmentation(step.photo, step.segmentation)

@@ -1,4 +1,4 @@
-"""Controls made from the engine's settings records: label, sentence, range and choices come from there and nowhere else."""
+"""Controls made from the engine's settings records: label, sentence and choices come from there and nowhere else."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def get_pipeline():
 
 
 def warm(*jobs) -> threading.Thread:
-    """Load the pipeline in a thread of its own and run `jobs(pipeline)` after it, so that the first visitor need not wait.
+    """Load the pipeline in a thread of its own, then run `jobs(pipeline)`, so that the first visitor need not wait.
 
     A failure is logged and no more: the visitor's own request meets it again and is told there.
     """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import gradio as gr
 
 from . import examples, texts
 from .session import DEFAULT_LAYERS, Session
 
+#: Seconds a session is kept after its last change.
+KEPT = 6 * 3600
 CHIP_JS = """
 element.addEventListener('click', (e) => {
   const b = e.target.closest('button[data-%(key)s]');
@@ -19,7 +21,7 @@ element.addEventListener('click', (e) => {
 HEADER = """
 <header class="nb-header">
   <h1><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M14.6 3.2 20.8 9.4 11 16.6 7.4 13Z"/>
-  <path class="nb-hair" d="M6.4 14.2 9.8 17.6C9 20.4 6.2 21.4 3 21c1.4-1.2.9-2.3 1.1-3.9.1-1.400.9-2.500 2.300-2.900Z"/></svg>
+  <path class="nb-hair" d="M6.4 14.2 9.8 17.6C9 20.4 6.2 21.4 3 21c1.4-1.2.9-2.3 1.1-3.9.1-1.4.9-2.5 2.3-2.9Z"/></svg>
   Namebrush</h1>
   <span class="nb-right">${value}
   <button type="button" id="theme" aria-label="Light or dark" title="Light or dark">◐</button></span>
@@ -35,20 +37,8 @@ element.addEventListener('click', (e) => {
 """
 
 
-@dataclass
-class Page:
-    """The components `events` wires."""
-
-    session: gr.State
-    job: gr.State
-    ask: gr.State
-    parts: dict = field(default_factory=dict)
-
-    def __getattr__(self, name):
-        try:
-            return self.__dict__["parts"][name]
-        except KeyError:
-            raise AttributeError(name) from None
+class Page(SimpleNamespace):
+    """The page's components by name, for `events` to wire."""
 
 
 def _html(value: str = "", key: str | None = None, **options) -> gr.HTML:
@@ -63,8 +53,7 @@ def build(options_panel) -> Page:
     Args:
         options_panel: called inside the second layer; makes the controls of the engine's settings.
     """
-    page = Page(gr.State(Session(), time_to_live=6 * 3600), gr.State(0), gr.State(None))
-    p = page.parts
+    p = {"session": gr.State(Session(), time_to_live=KEPT), "job": gr.State(0), "ask": gr.State(None)}
     p["header"] = _html(texts.models_line(None), html_template=HEADER, js_on_load=HEADER_JS, elem_id="header")
     with gr.Row(elem_id="table", equal_height=False):
         with gr.Column(scale=1, min_width=300, elem_id="stage"):
@@ -76,7 +65,7 @@ def build(options_panel) -> Page:
             _save(p)
             with gr.Accordion("Settings", open=False, elem_id="settings"):
                 options_panel()
-    return page
+    return Page(**p)
 
 
 def _stage(p: dict) -> None:
@@ -122,13 +111,13 @@ def _name(p: dict) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="name"):
         _step(1, "Name")
         p["words"] = gr.Textbox(
-            value="",
-            placeholder="dog; puppy, grass, sky", lines=2, max_lines=6, show_label=False, container=False, elem_id="words",
+            value="", placeholder="dog; puppy, grass, sky", lines=2, max_lines=6, show_label=False, container=False,
+            elem_id="words",
         )  # fmt: skip
         with gr.Row(elem_classes="nb-tight"):
             p["edges"] = gr.Radio(
-                [("Fine edges", "sam"), ("Fast", "none")], value="sam", label="Edges", container=False, elem_id="edges",
-                elem_classes="nb-seg",
+                [("Fine edges", "sam"), ("Fast", "none")], value="sam", label="Edges", container=False,
+                elem_id="edges", elem_classes="nb-seg",
             )  # fmt: skip
             p["find"] = gr.Button("Find", variant="primary", scale=0, min_width=96, elem_id="find")
         p["legend"] = _html(key="name", elem_id="legend")
@@ -140,7 +129,7 @@ def _pick(p: dict) -> None:
         with gr.Row(elem_classes="nb-tight"):
             _step(2, "Pick")
             p["clear"] = gr.Button("Pick nothing", size="sm", scale=0, min_width=90, elem_id="clear", visible=False)
-        p["hint"] = _html(f'<p class="nb-hint">{texts.TOOL_HINTS["pick"]}</p>', elem_id="hint")
+        p["hint"] = _html(texts.hint(texts.TOOL_HINTS["pick"]), elem_id="hint")
         p["regions"] = gr.CheckboxGroup(
             [], label="Masks", show_label=False, container=False, elem_id="regions", interactive=True,
         )  # fmt: skip
@@ -150,12 +139,13 @@ def _change(p: dict) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="change"):
         _step(3, "Change")
         p["kind"] = gr.Radio(
-            list(texts.KINDS), value="remove", label="Change", container=False, elem_id="kind", elem_classes="nb-seg nb-wide",
+            list(texts.KINDS), value="remove", label="Change", container=False, elem_id="kind",
+            elem_classes="nb-seg nb-wide",
         )  # fmt: skip
-        p["kind_hint"] = _html(f'<p class="nb-hint">{texts.KIND_HINTS["remove"]}</p>', elem_id="kind-hint")
+        p["kind_hint"] = _html(texts.hint(texts.KIND_HINTS["remove"]), elem_id="kind-hint")
         p["prompt"] = gr.Textbox(
-            value="",
-            placeholder="a red fox", show_label=False, container=False, elem_id="prompt", visible=False, max_lines=3,
+            value="", placeholder="a red fox", show_label=False, container=False, elem_id="prompt", visible=False,
+            max_lines=3,
         )  # fmt: skip
         p["go"] = gr.Button("Change", variant="primary", elem_id="go", interactive=False)
 

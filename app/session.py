@@ -1,8 +1,8 @@
 """What belongs to one visitor: the steps taken, what is picked, and the number of the job that runs.
 
-A `Session` lives in `gr.State`; nothing of it is reachable from another visitor's page. The records inside are immutable,
-so a step costs only what it changed. Handlers of one visitor may overlap (a long job and a click), therefore a long job
-notes the step it started from and its result is dropped when that step is no longer the current one.
+A `Session` lives in `gr.State`; nothing of it is reachable from another visitor's page. The records inside are
+immutable, so a step costs only what it changed. Handlers of one visitor may overlap (a long job and a click): a
+long job notes the step it started from, and its result is dropped when that step is no longer the current one.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Every sentence and every fragment of HTML the page shows. Whatever a person typed passes `text` before it gets here.
-"""
+"""Every sentence and every fragment of HTML the page shows; whatever a person typed passes `text` on its way."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ class Told:
 
 
 def text(value: object) -> str:
-    """Escape for HTML and for the page's template language, so that typed markup and braces show as they were typed."""
+    """Escape for HTML and for the page's template language: typed markup and braces show as they were typed."""
     escaped = html.escape(str(value), quote=True)
     for sign in "{}$`\\":
         escaped = escaped.replace(sign, f"&#{ord(sign)};")
@@ -113,8 +112,20 @@ def against(vocabulary) -> str:
     names = ", ".join(vocabulary.background)
     rest = f"Against {len(vocabulary.background)} other names" if vocabulary.background else "Against nothing else"
     sure = f", sure above {vocabulary.threshold:.2f}" if vocabulary.threshold else ""
-    title = f"{names}. What none of your names wins stays without a name." if names else ""
-    return f'<p class="nb-against" title="{text(title)}">{rest}{sure}</p>'
+    more = f"{names}. What they win stays without a name. " if names else ""
+    more += "Other names and another threshold: Settings, Names."
+    return f'<details class="nb-against"><summary>{rest}{sure}</summary><p>{text(more)}</p></details>'
+
+
+def kind_hint(kind: str, preset: str) -> str:
+    """What a kind of change does, and plainly what it needs where the models in use cannot do it."""
+    needs = " This needs a downloaded preset: the built-in models cannot paint from words yet."
+    return hint(KIND_HINTS[kind] + (needs if preset == "tiny" and kind != "remove" else ""))
+
+
+def hint(sentence: str) -> str:
+    """A quiet line of help."""
+    return f'<p class="nb-hint">{text(sentence)}</p>'
 
 
 def status(told: Told | None) -> str:
@@ -133,7 +144,8 @@ def history(session: Session) -> str:
             f'<button type="button" class="nb-step{state}" data-step="{i}"{current}>'
             f'<span dir="auto">{text(short(step.label, 28))}</span></button>'
         )
-    return f'<nav class="nb-history" aria-label="History" data-work="{int(session.has_work)}">{"<i></i>".join(marks)}</nav>'
+    steps, work = "<i></i>".join(marks), int(session.has_work)
+    return f'<nav class="nb-history" aria-label="History" data-work="{work}">{steps}</nav>'
 
 
 def shape(size: tuple[int, int]) -> str:
@@ -151,7 +163,9 @@ def models_line(segmentation: Segmentation | None, seconds: float | None = None)
     """Which models made what is on the screen."""
     if segmentation is None or segmentation.method == "by hand":
         return '<span class="nb-models">built-in models</span>'
-    edges = {"sam": "edges by SAM", "none": "edges as labelled"}.get(segmentation.refine, f"edges: {segmentation.refine}")
+    edges = {"sam": "edges by SAM", "none": "edges as labelled"}.get(
+        segmentation.refine, f"edges: {segmentation.refine}"
+    )
     own = {"tiny": "built-in models"}.get(segmentation.preset, f"{segmentation.preset} models")
     return f'<span class="nb-models">{text(own)} · {text(segmentation.method)} · {text(edges)}</span>'
 

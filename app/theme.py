@@ -1,7 +1,7 @@
 """The look: a quiet table, light or dark, on which the photo is the only loud thing.
 
-Neutral greys with a trace of warmth, one accent (the amber red of a darkroom's safe light), the system's own fonts in three
-sizes, space on a 4 px grid. Gradio's theme variables carry the colours; `style.css` places things.
+Neutral greys with a trace of warmth, one accent (the amber red of a darkroom's safe light), the system's own fonts in
+three sizes, space on a 4 px grid. Gradio's theme variables carry the colours; `style.css` places things.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ CSS = HERE / "style.css"
 SCRIPT = HERE / "page.js"
 
 SAFELIGHT = Color(
-    "#fdf4ef", "#fae4d8", "#f4c6b0", "#eca283", "#e67f58", "#d9623a", "#b9472a", "#963a24", "#713022", "#4d241b", "#2c1611",
-    name="safelight",
+    "#fdf4ef", "#fae4d8", "#f4c6b0", "#eca283", "#e67f58", "#d9623a", "#b9472a", "#963a24", "#713022", "#4d241b",
+    "#2c1611", name="safelight",
 )  # fmt: skip
 STONE = Color(
-    "#faf9f7", "#f3f1ee", "#e7e4df", "#d5d1ca", "#a9a39a", "#7c766d", "#5d5850", "#433f39", "#2b2825", "#1d1b19", "#131211",
-    name="stone",
+    "#faf9f7", "#f3f1ee", "#e7e4df", "#d5d1ca", "#a9a39a", "#7c766d", "#5d5850", "#433f39", "#2b2825", "#1d1b19",
+    "#131211", name="stone",
 )  # fmt: skip
 TEXT = Size("11px", "12px", "13px", "14px", "14px", "17px", "17px", name="namebrush_text")
 SPACE = Size("2px", "4px", "4px", "8px", "8px", "12px", "16px", name="namebrush_space")

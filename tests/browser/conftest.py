@@ -23,7 +23,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE = 120_000
+PATIENCE = 240_000
 """Milliseconds any step may take, on a machine that is busy with other things."""
 
 

@@ -12,9 +12,27 @@ from PIL import Image
 SETTLED = """() => !document.querySelector('#canvas [data-testid=status-tracker]:not(.hide)')"""
 
 
+STEADY = """() => {
+  const image = document.querySelector('#canvas img');
+  const shown = image && image.complete && image.naturalWidth ? image.src : '';
+  const seen = (window.seen ??= {shown: '', since: 0});
+  if (shown !== seen.shown) Object.assign(seen, {shown, since: performance.now()});
+  return shown && performance.now() - seen.since > 500;
+}"""
+
+
 def settle(page) -> None:
-    """Wait until nothing is being worked on."""
+    """Wait until nothing is being worked on and the picture on the canvas stays."""
     page.wait_for_function(SETTLED)
+    page.wait_for_function(STEADY)
+
+
+def repainted(page, action) -> None:
+    """Do something and wait until the canvas shows another picture for it."""
+    before = page.locator("#canvas img").get_attribute("src")
+    action()
+    page.wait_for_function("src => document.querySelector('#canvas img')?.getAttribute('src') !== src", arg=before)
+    settle(page)
 
 
 def status(page) -> str:
@@ -51,6 +69,7 @@ def canvas_pixels(page) -> np.ndarray:
 
 def click_at(page, x: float, y: float, size: tuple[int, int]) -> None:
     """Click photo pixel x, y of a photo of height and width `size` on the canvas."""
+    settle(page)
     box = page.locator("#canvas img").bounding_box()
     page.mouse.click(box["x"] + (x + 0.5) / size[1] * box["width"], box["y"] + (y + 0.5) / size[0] * box["height"])
 

@@ -1,0 +1,24 @@
+"""A session whose engine is the stand-in of `helpers`."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import engine
+from app.session import Session, Step
+
+from .helpers import Engine, photo
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    made = Engine()
+    monkeypatch.setattr(engine, "get_pipeline", lambda: made)
+    return made
+
+
+@pytest.fixture
+def session(stand_in):
+    made = Session()
+    made.push(Step("photo", photo()))
+    return made

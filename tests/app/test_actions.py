@@ -1,0 +1,162 @@
+"""What a person can do on the page, without a browser and without models."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import actions
+from app.screen import attempt
+from app.session import Session, Step
+from pipeline.errors import Cancelled, NamebrushError
+from pipeline.progress import Progress
+from pipeline.records import EditResult
+
+from .helpers import mask, photo, region, segmentation, shown
+
+
+def test_names_are_found_and_picked_by_a_click(session, stand_in):
+    told = actions.find(session, "dog, grass", {"refine": "sam"}, Progress())
+    assert told.text.startswith("2 masks in 1.5 s.") and "Not found: grass" in told.text
+    assert stand_in.asked[-1] == ("segment", "dog, grass", {"refine": "sam"})
+    told, ask = actions.click(session, *shown(40, 20))
+    assert ask is None and session.picked == (1,) and "edges by SAM" in told.text
+    actions.click(session, *shown(40, 20))
+    assert session.picked == ()
+    told, _ = actions.click(session, *shown(55, 35))
+    assert session.picked == () and told.kind == "hint"
+
+
+def test_a_whole_class_is_picked_and_put_back(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    actions.pick_class(session, "dog")
+    assert session.picked == (0, 1)
+    actions.pick_class(session, "dog")
+    assert session.picked == ()
+    assert "grass" in actions.pick_class(session, "grass").text
+
+
+def test_two_clicks_make_a_box_and_a_mask_by_hand_without_words(session, stand_in):
+    session.tool = "box"
+    _, ask = actions.click(session, *shown(30, 30))
+    assert ask is None and session.corner == (30, 30)
+    _, ask = actions.click(session, *shown(10, 12))
+    assert ask == {"box": (10, 12, 31, 31)} and session.corner is None
+    told = actions.draw_mask(session, ask, Progress())
+    assert "grabCut" in told.text and session.picked == (0,)
+    assert session.step.regions[0].class_index == -1
+    assert stand_in.asked[-1] == ("select", [], (10, 12, 31, 31), None)
+
+
+def test_a_box_without_width_is_refused(session):
+    session.tool = "box"
+    actions.click(session, *shown(30, 30))
+    with pytest.raises(NamebrushError, match="too thin"):
+        actions.click(session, *shown(30, 10))
+    assert session.corner is None
+
+
+def test_a_point_corrects_the_picked_mask_and_keeps_its_name(session, stand_in):
+    actions.find(session, "dog, grass", {}, Progress())
+    session.picked, session.tool = (1,), "subtract"
+    _, ask = actions.click(session, *shown(45, 20))
+    actions.draw_mask(session, ask, Progress())
+    asked = stand_in.asked[-1]
+    assert asked[1] == [(45, 20, 0)] and asked[3].id == 1
+    corrected = session.step.regions[1]
+    assert (corrected.id, corrected.name, corrected.class_index) == (1, "dog", 0)
+    labels = session.step.segmentation.labels
+    assert labels[20, 45] == -1 and labels[24, 24] == 0
+
+
+def test_taking_away_needs_one_picked_mask(session):
+    session.tool = "subtract"
+    with pytest.raises(NamebrushError, match="Pick the one mask"):
+        actions.click(session, *shown(5, 5))
+
+
+def test_masks_by_hand_outlive_new_words(session):
+    session.tool = "add"
+    _, ask = actions.click(session, *shown(24, 24))
+    actions.draw_mask(session, ask, Progress())
+    actions.find(session, "dog, grass", {}, Progress())
+    assert [(r.id, r.name) for r in session.step.regions] == [(0, "dog"), (1, "dog"), (2, "by hand")]
+
+
+def test_a_change_leaves_untouched_masks_and_undo_brings_all_back(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    before = session.step
+    session.picked = (1,)
+    told = actions.change(session, "remove", "", {}, Progress())
+    assert "0 pixels changed outside" in told.text and "exemplar fill" in told.text
+    assert session.comparing and [r.id for r in session.step.regions] == [0]
+    assert session.step.segmentation.labels[20, 40] == -1
+    assert session.step.photo.pixels[20, 40].tolist() == [7, 7, 7]
+    actions.go(session, session.cursor - 1)
+    assert session.step is before and len(session.step.regions) == 2
+
+
+def test_a_mask_covered_in_part_keeps_its_rest():
+    picture = photo()
+    kept = region(0, mask(0, 0, 30, 30))
+    result = EditResult(picture, (picture,), mask(20, 0, 40, 40), (0,), "x", 0)
+    (rest,) = actions.without(segmentation(picture, kept), result).regions
+    assert rest.box == (0, 0, 20, 30) and rest.area == 600
+
+
+def test_nothing_picked_or_no_description_is_said_before_any_work(session, stand_in):
+    with pytest.raises(NamebrushError, match="Nothing is picked"):
+        actions.change(session, "remove", "", {}, Progress())
+    actions.find(session, "dog, grass", {}, Progress())
+    session.picked = (0,)
+    with pytest.raises(NamebrushError, match="needs a description"):
+        actions.change(session, "replace", "  ", {}, Progress())
+    assert [a[0] for a in stand_in.asked] == ["segment"]
+
+
+@pytest.mark.parametrize("work", ["find", "draw", "change"])
+def test_what_comes_too_late_is_dropped(session, stand_in, work):
+    actions.find(session, "dog, grass", {}, Progress())
+    session.picked = (0,)
+    stand_in.before_answer = lambda: session.push(Step("other photo", photo(seed=5)))
+    if work == "find":
+        told = actions.find(session, "cat", {}, Progress())
+    elif work == "draw":
+        told = actions.draw_mask(session, {"point": (5, 5, 1)}, Progress())
+    else:
+        told = actions.change(session, "remove", "", {}, Progress())
+    assert told.kind == "stopped" and session.step.label == "other photo"
+
+
+def test_a_stopped_job_leaves_everything_as_it_was(session):
+    job = session.begin()
+    before = session.step
+
+    def report(message, share):
+        session.check(job)
+
+    session.stop()
+    with pytest.raises(Cancelled):
+        actions.find(session, "dog", {}, Progress(report))
+    assert session.step is before
+    assert attempt(lambda: actions.find(session, "dog", {}, Progress(report))).kind == "stopped"
+    session.check(session.begin())  # the next job runs
+
+
+def test_opening_a_photo_stops_what_ran_for_the_one_before(session, tmp_path):
+    job = session.begin()
+    path = tmp_path / "next.png"
+    photo(seed=2).save(path)
+    actions.open_photo(session, path)
+    with pytest.raises(Cancelled):
+        session.check(job)
+    assert len(session.steps) == 2 and "next.png" in session.step.label
+
+
+def test_errors_become_one_line_and_hide_no_details(caplog):
+    assert attempt(lambda: actions.find(Session(), "dog", {}, Progress())).kind == "error"
+
+    def broken():
+        raise RuntimeError("inner")
+
+    told = attempt(broken)
+    assert told.kind == "error" and "RuntimeError" in told.text and "inner" in caplog.text

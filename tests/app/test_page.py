@@ -1,0 +1,197 @@
+"""The page's logic without a browser and without models: sessions, history, the shown picture, texts, controls."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from copy import deepcopy
+
+import numpy as np
+import pytest
+
+from app import actions, canvas, controls, files, serve, texts
+from app.session import MAX_STEPS, Session, Step
+from app.texts import Told
+from pipeline.errors import NamebrushError
+from pipeline.photo import open_photo
+from pipeline.progress import Progress
+from pipeline.records import ClassName, Vocabulary
+from pipeline.settings import SegmentSettings
+
+from .helpers import H, W, mask, photo, region, segmentation
+
+# Sessions ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_session_can_be_copied_and_is_not_shared():
+    first = Session()
+    second = deepcopy(first)
+    second.push(Step("photo", photo()))
+    assert first.step is None and second.step is not None
+
+
+def test_undo_and_redo_return_to_the_same_records(session):
+    start = session.step
+    session.push(Step("words", start.photo))
+    words = session.step
+    actions.go(session, session.cursor - 1)
+    assert session.step is start
+    actions.go(session, session.cursor + 1)
+    assert session.step is words
+    actions.go(session, 99)
+    assert session.step is words
+
+
+def test_a_new_step_drops_what_could_be_redone(session):
+    session.push(Step("a", session.step.photo))
+    actions.go(session, 0)
+    session.push(Step("b", session.step.photo))
+    assert [s.label for s in session.steps] == ["photo", "b"]
+
+
+def test_history_is_bounded_in_steps_and_bytes(session, monkeypatch):
+    for i in range(MAX_STEPS + 5):
+        session.push(Step(str(i), session.step.photo))
+    assert len(session.steps) == MAX_STEPS
+    monkeypatch.setattr("app.session.MAX_BYTES", 3 * H * W * 3)
+    for i in range(6):
+        session.push(Step(str(i), photo(seed=i)))
+    assert len(session.steps) == 3 and session.cursor == 2
+
+
+def test_bytes_of_a_shared_photo_count_once(session):
+    picture = session.step.photo
+    first, second = Step("a", picture), Step("b", picture)
+    assert len(first.holds() | second.holds()) == 1
+
+
+# Clicks and the shown picture ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(40, 60), (1000, 1600), (3000, 2000), (1600, 1600), (9, 200)])
+def test_a_click_finds_the_pixel_under_it(size):
+    height, width = size
+    fy, fx = (s / p for s, p in zip(canvas.shown_size(size), size, strict=True))
+    for x, y in [(0, 0), (width - 1, height - 1), (width // 2, height // 3)]:
+        found = canvas.to_photo((x + 0.5) * fx - 0.5, (y + 0.5) * fy - 0.5, size)
+        assert abs(found[0] - x) <= 0.5 / fx + 1e-6 and abs(found[1] - y) <= 0.5 / fy + 1e-6
+
+
+def test_clicks_beyond_the_edge_stay_in_the_photo():
+    assert canvas.to_photo(1e6, 1e6, (40, 60)) == (59, 39)
+
+
+@pytest.mark.parametrize(("factor", "box"), [(4, (10, 5, 31, 22)), (0.5, (40, 20, 200, 120))])
+def test_a_scaled_region_covers_the_scaled_mask(factor, box):
+    height, width = (40, 60) if factor > 1 else (160, 240)
+    area = mask(*box, height, width)
+    size = (round(height * factor), round(width * factor))
+    small = canvas._scaled_region(region(3, area, points=[(12, 9)]), size)
+    expected = mask(*(round(v * factor) for v in box), *size)
+    union, both = (small.mask | expected).sum(), (small.mask & expected).sum()
+    assert small.id == 3 and both / union > 0.93
+    assert small.prompt.points.tolist() == [[12 * factor, 9 * factor]]
+
+
+def test_a_region_thinner_than_a_shown_pixel_is_still_shown():
+    area = mask(1500, 10, 1501, 11, 4000, 6000)
+    assert canvas._scaled_region(region(0, area), canvas.shown_size((4000, 6000))).area == 1
+
+
+def test_picking_changes_the_picture_and_nothing_is_drawn_without_layers(session):
+    base = session.step.photo
+    session.push(Step("words", base, segmentation(base, region(0, mask(2, 2, 20, 20)))))
+    session.layers = ()
+    plain = canvas.compose(session)
+    assert np.array_equal(plain, canvas.scaled(base.pixels, canvas.shown_size(base.size)))
+    session.picked = (0,)
+    picked = canvas.compose(session)
+    session.layers = ("fill", "outline", "names", "prompts", "scores")
+    assert not np.array_equal(plain, picked) and not np.array_equal(picked, canvas.compose(session))
+
+
+def test_a_shown_picture_is_written_under_a_name_of_its_own(tmp_path):
+    pixels = photo(height=30, width=50).pixels
+    first, second = (canvas.write_shown(pixels, tmp_path, lossless=True) for _ in range(2))
+    assert first != second
+    assert np.array_equal(open_photo(first).pixels, pixels)
+
+
+# Texts ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["<img src=x onerror=alert(1)>", "{{value}}", "${1+1}", "`x`", "a\"b'c", "a\\b"])
+def test_typed_markup_is_text_everywhere(typed):
+    picture = photo()
+    found = segmentation(picture, region(0, mask(2, 2, 9, 9), 0, typed), names=(typed, "grass"))
+    page = Session()
+    page.push(Step(typed, picture, found))
+    pieces = [
+        texts.legend(found, page.colors()), texts.history(page), texts.status(Told(typed)),
+        texts.against(Vocabulary((ClassName("a"),), (typed,))),
+    ]  # fmt: skip
+    for piece in pieces:
+        assert not any(sign in piece.replace("<style>", "").split("<style")[0] for sign in ("<img", "{{", "${", "`"))
+
+
+def test_the_legend_counts_masks_and_says_what_was_not_found():
+    found = segmentation(photo(), region(0, mask(2, 2, 9, 9)), region(1, mask(20, 2, 29, 9)))
+    made = texts.legend(found, [(1, 2, 3), (4, 5, 6)])
+    assert "<b>2</b>" in made and "<b>not found</b>" in made and "rgb(1, 2, 3)" in made
+
+
+def test_choices_name_score_and_maker():
+    choices = texts.region_choices([region(4, mask(2, 2, 9, 9)), region(7, mask(20, 2, 29, 9), made_by="coarse")])
+    assert choices == [("dog 1  ·  0.90  ·  SAM", 4), ("dog 2  ·  0.90  ·  the labels", 7)]
+
+
+# Settings and files --------------------------------------------------------------------------------------------------
+
+
+def test_controls_come_from_the_settings_and_are_read_back():
+    made = {c.name: c for c in controls.controls(SegmentSettings, "t")}
+    assert made["method"].component.value == "trident" and made["threshold"].component.value == ""
+    assert made["threshold"].read("") is None and made["threshold"].read(" 0.25 ") == 0.25
+    assert made["window"].read("128") == 128 and isinstance(made["window"].read("128.0"), int)
+    with pytest.raises(NamebrushError, match="must be a number"):
+        made["window"].read("wide")
+
+
+def test_building_the_page_imports_no_model_library():
+    code = (
+        "import sys, app.build; app.build.build_demo(); sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=serve.theme.HERE.parent).returncode == 0
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", None), ("8080", 8080)])
+def test_the_port_comes_from_the_environment(monkeypatch, given, expected):
+    monkeypatch.setenv("PORT", given)
+    assert serve.port() == expected
+
+
+def test_a_port_that_is_none_ends_with_status_2(monkeypatch, capsys):
+    monkeypatch.setenv("PORT", "http")
+    with pytest.raises(SystemExit) as end:
+        serve.port()
+    assert end.value.code == 2 and "PORT must be a number" in capsys.readouterr().err
+
+
+def test_downloads_are_exact_and_deleted_afterwards(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    with files.written(session, "photo") as path:
+        assert np.array_equal(open_photo(path).pixels, session.step.photo.pixels)
+    assert not path.exists() and not path.parent.exists()
+    for kind in ("masks", "regions", "overlay"):
+        with files.written(session, kind) as path:
+            assert path.stat().st_size > 0
+
+
+def test_there_is_nothing_to_download_before_there_are_masks(session):
+    with pytest.raises(NamebrushError, match="no masks"), files.written(session, "masks"):
+        pass
+
+
+@pytest.mark.parametrize(("name", "expected"), [("a b/../c.jpg", "c"), ("..", "photo"), ("täst 1.png", "täst_1")])
+def test_download_names_are_plain(name, expected):
+    assert files.stem(name) == expected
