@@ -19,6 +19,7 @@ for _name, _value in {
     "DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # progress is told through `Progress` alone
 }.items():
     os.environ[_name] = _value
 
