@@ -3,10 +3,14 @@
     python -m training.pool && python -m training.dino
 
 Self-distillation as in DINO (Caron et al. 2021): a student matches a slowly moving teacher on another view of the same
-scene. Besides the class token, the patches are matched: a patch of one view against the teacher's patches at and
-around the same place of the other view that look alike, a third of the student's patches hidden behind a mask token as
-in iBOT (Zhou et al. 2022). The patches' loss is what gives a model this small features whose correlations
-follow the things in a picture. Teacher scores are balanced over the prototypes with Sinkhorn-Knopp (as in SwAV).
+scene. Besides the class token, the patches are matched: a patch of one view against the teacher's patch at the same
+place of the other view (found from the two crops' geometry), some of the student's patches hidden behind a mask token
+as in iBOT (Zhou et al. 2022). Teacher scores are balanced over the prototypes with Sinkhorn-Knopp (as in SwAV).
+
+In a few thousand steps this alone does not reach features whose correlations follow the things in a picture, which is
+what the engine borrows from DINO. So the patches' cosines are also drawn towards what the picture itself says without
+labels: patches of like colour and texture near one another belong together. Views are recoloured only mildly, since in
+painted scenes colour is most of what tells stuff apart.
 """
 
 from __future__ import annotations
@@ -29,7 +33,8 @@ from .pool import Pool, load_pool
 VIEW = 96
 PATCH = DINO_CONFIG["patch_size"]
 GRID = VIEW // PATCH
-PROTOTYPES = 64  # few: with many, balance would cut one sky into a hundred kinds
+PROTOTYPES = 128  # few: with many, balance would cut one sky into a hundred kinds
+PAIR_COLOR = 10.0  # Lab distance at which two patches begin to look unlike
 
 
 class Head(nn.Module):
@@ -53,6 +58,7 @@ class Network(nn.Module):
         self.backbone = ViTModel(ViTConfig(**DINO_CONFIG), add_pooling_layer=False, use_mask_token=True)
         self.scene = Head(DINO_CONFIG["hidden_size"])
         self.patch = Head(DINO_CONFIG["hidden_size"])
+        self.pair_scale, self.pair_bias = nn.Parameter(torch.tensor(6.0)), nn.Parameter(torch.tensor(3.0))
 
     def forward(self, pixels: torch.Tensor, hidden: torch.Tensor | None = None):
         """Cosines of the class token [B, PROTOTYPES] and the patches [B, N, PROTOTYPES]; the patches [B, N, C]."""
@@ -61,60 +67,77 @@ class Network(nn.Module):
 
 
 def recolor(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Change light, contrast and colour a little, sometimes to grey or blurred; uint8 in and out."""
+    """Change light, contrast and colour a little, sometimes blurred; uint8 in and out."""
     x = image.astype(np.float32)
     grey = x @ np.float32([0.299, 0.587, 0.114])
-    saturation = 0.0 if rng.random() < 0.1 else rng.uniform(0.6, 1.4)
-    x = grey[..., None] + (x - grey[..., None]) * saturation
-    x = (x - x.mean()) * rng.uniform(0.7, 1.3) + x.mean() * rng.uniform(0.75, 1.25)
-    x = x * rng.uniform(0.88, 1.12, 3).astype(np.float32)
-    if rng.random() < 0.25:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.2))
+    x = grey[..., None] + (x - grey[..., None]) * rng.uniform(0.75, 1.25)
+    x = (x - x.mean()) * rng.uniform(0.8, 1.2) + x.mean() * rng.uniform(0.85, 1.15)
+    x = x * rng.uniform(0.94, 1.06, 3).astype(np.float32)
+    if rng.random() < 0.2:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.0))
     return x.clip(0, 255).astype(np.uint8)
 
 
-def view(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A random crop of a scene and where its patch centres lie in the scene, float32 [GRID * GRID, 2] xy."""
+def look(crop: np.ndarray) -> np.ndarray:
+    """Colour and texture of every patch, float32 [GRID * GRID, 6]: smoothed Lab and its spread around that."""
+    lab = cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    smooth = cv2.GaussianBlur(lab, (0, 0), PATCH / 3)
+    spread = np.sqrt(cv2.GaussianBlur(np.square(lab - smooth), (0, 0), PATCH / 2).clip(0))
+    centres = np.s_[PATCH // 2 :: PATCH, PATCH // 2 :: PATCH]
+    return np.concatenate([smooth[centres], spread[centres]], axis=-1).reshape(-1, 6)
+
+
+def view(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A random crop, where its patch centres lie in the scene, float32 [GRID * GRID, 2] xy, and how they look."""
     side = image.shape[0]
     length = int(side * np.sqrt(rng.uniform(0.1, 0.6)))
     x, y = rng.integers(0, side - length + 1, 2)
-    crop = cv2.resize(image[y : y + length, x : x + length], (VIEW, VIEW), interpolation=cv2.INTER_AREA)
+    how = cv2.INTER_AREA if length > VIEW else cv2.INTER_LINEAR
+    crop = cv2.resize(image[y : y + length, x : x + length], (VIEW, VIEW), interpolation=how)
     centres = (np.arange(GRID) + 0.5) / GRID * length
     xs, ys = x + centres, y + centres
     if rng.random() < 0.5:
-        crop, xs = crop[:, ::-1], xs[::-1]
+        crop, xs = np.ascontiguousarray(crop[:, ::-1]), xs[::-1]
     places = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float32)
-    return recolor(rng, np.ascontiguousarray(crop)), places
+    return recolor(rng, crop), places, look(crop)
 
 
-def batch(rng: np.random.Generator, pool: Pool, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two views of each scene: pixels [2 * size, 3, VIEW, VIEW] (first views first) and places [2 * size, N, 2]."""
+def batch(rng: np.random.Generator, pool: Pool, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Two views a scene, first views first: pixels [2 * size, 3, VIEW, VIEW], places and looks [2 * size, N, .]."""
     chosen = rng.integers(0, len(pool.images), size)
-    made = [[view(rng, pool.images[i]) for i in chosen] for _ in range(2)]
-    made = made[0] + made[1]
+    made = [view(rng, pool.images[i]) for _ in range(2) for i in chosen]
     pixels = torch.from_numpy(np.stack([m[0] for m in made])).permute(0, 3, 1, 2) / 255
     pixels = (pixels - torch.tensor(IMAGENET_MEAN)[:, None, None]) / torch.tensor(IMAGENET_STD)[:, None, None]
-    return pixels, torch.from_numpy(np.stack([m[1] for m in made]))
+    return pixels, *(torch.from_numpy(np.stack([m[k] for m in made])) for k in (1, 2))
 
 
 @torch.no_grad()
-def partners(tokens: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """How much every patch of a view should resemble every patch of the other view, rows summing to one.
-
-    The patch at the same place counts, and so do others the teacher finds alike, the nearer the more: what lies side
-    by side and looks alike is mostly one thing, which is all that a scene without labels can tell about things.
+def partners(places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """For every patch of a view the nearest patch of the other view, and whether it is near enough to be the same.
 
     Args:
-        tokens: [2B, N, C] the teacher's patches.
         places: [2B, N, 2] patch centres in scene pixels.
     """
-    unit = F.normalize(tokens.float(), dim=-1)
     half = len(places) // 2
-    alike = unit @ unit.roll(half, dims=0).transpose(1, 2)
+    nearest = torch.cdist(places, places.roll(half, dims=0)).min(dim=2)
     step = (places[:, 1] - places[:, 0]).norm(dim=-1)
-    step = torch.maximum(step, step.roll(half))[:, None, None]
-    far = torch.cdist(places, places.roll(half, dims=0)) / (3 * step)
-    return (alike / 0.1 - far.square().clamp(max=9)).softmax(dim=-1)
+    step = torch.maximum(step, step.roll(half))
+    return nearest.indices, nearest.values < 0.75 * step[:, None]
+
+
+def pair_loss(tokens: torch.Tensor, places: torch.Tensor, looks: torch.Tensor, scale, bias) -> torch.Tensor:
+    """The cosines of a view's patches against how alike the patches look and how near they are.
+
+    Args:
+        tokens: [B, N, C] patch features; places: [B, N, 2] in scene pixels; looks: [B, N, 6] of `look`.
+        scale, bias: learned, from cosines to logits.
+    """
+    unit = F.normalize(tokens.float(), dim=-1)
+    # A row apart counts more than a column apart: scenes are layered from sky to ground.
+    apart = places * places.new_tensor([0.3, 1.0]) / PATCH
+    alike = torch.exp(-(torch.cdist(looks, looks).square() + torch.cdist(apart, apart).square()) / (2 * PAIR_COLOR**2))
+    logits = scale * (unit @ unit.transpose(1, 2)) - bias
+    return F.binary_cross_entropy_with_logits(logits, alike)
 
 
 @torch.no_grad()
@@ -140,19 +163,21 @@ def main() -> None:
         for group in opt.param_groups:
             group["lr"] = learning_rate(run.step, args.steps, args.peak, warmup=100)
         rng = run.generator(args.seed)
-        pixels, places = (t.to(device) for t in batch(rng, pool, args.batch))
+        pixels, places, looks = (t.to(device) for t in batch(rng, pool, args.batch))
         hidden = torch.from_numpy(rng.random((len(pixels), GRID * GRID)) < 0.3).to(device)
         hidden &= torch.from_numpy(rng.random((len(pixels), 1)) < 0.5).to(device)
         with autocast(device):
             with torch.no_grad():
-                scene_t, patch_t, tokens_t = teacher(pixels)
-            scene_s, patch_s, _ = student(pixels, hidden.int())
-        target = balance(patch_t.flatten(0, 1), 0.05).unflatten(0, patch_t.shape[:2])
-        target = partners(tokens_t, places) @ target.roll(len(target) // 2, dims=0)
-        patch_loss = -(target * (patch_s.float() / 0.1).log_softmax(-1)).sum(-1).mean()
+                scene_t, patch_t, _ = teacher(pixels)
+            scene_s, patch_s, tokens = student(pixels, hidden.int())
+        index, near = partners(places)
+        target = balance(patch_t.flatten(0, 1), 0.05).unflatten(0, patch_t.shape[:2]).roll(len(places) // 2, dims=0)
+        target = target.gather(1, index[..., None].expand_as(target))
+        patch_loss = -(target * (patch_s.float() / 0.1).log_softmax(-1)).sum(-1)[near].mean()
         whole = balance(scene_t, 0.05).roll(len(scene_t) // 2, dims=0)
         scene_loss = -(whole * (scene_s.float() / 0.1).log_softmax(-1)).sum(-1).mean()
-        loss = patch_loss + 0.3 * scene_loss
+        pairs = pair_loss(tokens, places, looks, student.pair_scale, student.pair_bias)
+        loss = 0.5 * patch_loss + 0.2 * scene_loss + 4 * pairs
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -162,8 +187,7 @@ def main() -> None:
             for slow, fast in zip(teacher.parameters(), student.parameters(), strict=True):
                 slow.lerp_(fast, 1 - momentum)
         run.step += 1
-        sure = target.amax(-1).mean()
-        run.log(50, loss=loss, patch=patch_loss, scene=scene_loss, sure=sure)
+        run.log(50, loss=loss, patch=patch_loss, scene=scene_loss, pairs=pairs)
         if run.step % 200 == 0 or run.step == args.steps:
             run.save()
             save(args.out, teacher.backbone)

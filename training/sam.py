@@ -6,8 +6,8 @@ Two stages of one run: first on half-size pictures, where a prompt costs a quart
 positional embedding carried over by interpolation. Every picture is encoded once and asked many prompts: boxes drawn
 a little wrong, single points, both, and any of them with a rough mask such as the refinement sends. Three in ten of
 the pictures are abstract, so that the model learns edges and not nouns. Beside the masks the encoder is taught
-which of its tokens lie on the same thing, on its output and on its last values: it learns from thousands of pairs
-a picture instead of a dozen prompts, and those values are what Trident's affinity reads.
+which of its tokens lie on the same thing, on its output and on the values and attention of its last block: it learns
+from thousands of pairs a picture instead of a dozen prompts, and those are what Trident's affinity reads.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .common import Run, arguments, autocast, learning_rate, optimizer, set_up
 from .pool import Pool, load_pool
 
 PROMPTS = 14
-PAIR_TOKENS = 256
+PAIR_TOKENS = 128
 
 
 def areas_of(instances: np.ndarray, classes: np.ndarray | None) -> list[np.ndarray]:
@@ -149,15 +149,35 @@ def overlap(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return (mask & true).flatten(-2).sum(-1) / union.clamp(min=1)
 
 
-def pair_loss(tokens: torch.Tensor, numbers: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Do two tokens lie on the same area? Cosines [B, N, C] against area numbers [B, N], both kinds of pair equal."""
-    pick = torch.randperm(tokens.shape[1], generator=generator)[:PAIR_TOKENS].to(tokens.device)
-    unit = F.normalize(tokens[:, pick].float(), dim=-1)
-    cosine = unit @ unit.transpose(1, 2)
-    same = (numbers[:, pick, None] == numbers[:, None, pick]).float()
+def same_area(numbers: torch.Tensor, pick: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which tokens lie on a picked token's area, [B, n, N], and weights that make both answers count the same."""
+    same = (numbers[:, pick, None] == numbers[:, None, :]).float()
     share = same.mean().clamp(0.05, 0.95)
-    weight = torch.where(same > 0, 0.5 / share, 0.5 / (1 - share))
-    return F.binary_cross_entropy_with_logits(8 * (cosine - 0.5), same, weight=weight)
+    return same, torch.where(same > 0, 0.5 / share, 0.5 / (1 - share))
+
+
+def pair_loss(tokens: torch.Tensor, pick: torch.Tensor, same: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Do two tokens lie on the same area? Answered by the cosine of tokens [..., N, C], for picked rows."""
+    unit = F.normalize(tokens.float(), dim=-1)
+    cosine = unit[..., pick, :] @ unit.transpose(-1, -2)
+    return F.binary_cross_entropy_with_logits(8 * (cosine - 0.5), same.expand_as(cosine), weight=weight)
+
+
+def stray_loss(q: torch.Tensor, k: torch.Tensor, pick: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    """How much of the attention of picked tokens leaves their own area; q and k [B, heads, N, c]."""
+    attention = (q[:, :, pick].float() @ k.float().transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
+    return -((attention * same).sum(-1) + 1e-4).log().mean()
+
+
+def grouping_loss(embedding: torch.Tensor, qkv: torch.Tensor, heads: int, numbers: torch.Tensor, step: int):
+    """What teaches the encoder to group: on its output [B, C, h, w], and on every head of its last block, whose values
+    and attention Trident's affinity multiplies (qkv [B, h, w, 3C])."""
+    batch, count = numbers.shape
+    pick = torch.randperm(count, generator=torch.Generator().manual_seed(step))[:PAIR_TOKENS].to(numbers.device)
+    same, weight = same_area(numbers, pick)
+    q, k, v = qkv.reshape(batch, count, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    out = pair_loss(embedding.flatten(2).transpose(1, 2), pick, same, weight)
+    return out + pair_loss(v, pick, same[:, None], weight[:, None]) + 0.3 * stray_loss(q, k, pick, same[:, None])
 
 
 def start_decoder(sam) -> None:
@@ -189,16 +209,13 @@ def train(args: argparse.Namespace, sam, run: Run, opt, pool: Pool, steps: int, 
     size = sam.image_encoder.img_size
     low = 4 * sam.prompt_encoder.image_embedding_size[0]
     grid = low // 4
-    values = {}
-    width = sam.image_encoder.blocks[-1].attn.qkv.in_features
-    hook = sam.image_encoder.blocks[-1].attn.qkv.register_forward_hook(
-        lambda _, __, out: values.update(v=out[..., 2 * width :])
-    )
+    held = {}
+    last = sam.image_encoder.blocks[-1].attn
+    hook = last.qkv.register_forward_hook(lambda _, __, out: held.update(qkv=out))
     while run.step < steps:
         for group in opt.param_groups:
             group["lr"] = learning_rate(run.step, steps, peak, warmup=200)
         rng = run.generator(args.seed)
-        pairs = torch.Generator().manual_seed(run.step)
         batch = []
         while len(batch) < images:
             image, numbers, masks = picture(rng, pool, size)
@@ -209,8 +226,7 @@ def train(args: argparse.Namespace, sam, run: Run, opt, pool: Pool, steps: int, 
         numbers = torch.stack([torch.from_numpy(b[1][centres]) for b in batch]).flatten(1).to(device)
         with autocast(device):
             embedding = sam.image_encoder((pixels - sam.pixel_mean) / sam.pixel_std)
-            same = pair_loss(embedding.flatten(2).transpose(1, 2), numbers, pairs)
-            same = same + pair_loss(values["v"].reshape(images, -1, width), numbers, pairs)
+            same = grouping_loss(embedding, held["qkv"], last.num_heads, numbers, run.step)
             positions = sam.prompt_encoder.get_dense_pe()
             single_loss = many_loss = iou_loss = 0.0
             box_iou, point_iou = [], []
