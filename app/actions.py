@@ -6,6 +6,7 @@ passes too. Nothing is changed on the session before the work is done, so that a
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,26 +54,25 @@ def find(session: Session, words: str, options: dict, progress: Progress) -> Tol
     base = _need_photo(session)
     if not words.strip():
         raise NamebrushError("Type at least one name, for example: dog, grass, sky.")
-    progress.step("Loading the models", 0.0)
-    found = engine.get_pipeline().segment(base.photo, words, progress=progress, **options)
+    start = time.perf_counter()
+    found = engine.get_pipeline(progress).segment(base.photo, words, progress=progress, **options)
     by_hand = [r for r in base.regions if r.class_index < 0]
     if by_hand:
-        start = max((r.id for r in found.regions), default=-1) + 1
-        kept = tuple(replace(r, id=start + i) for i, r in enumerate(by_hand))
+        fresh = max((r.id for r in found.regions), default=-1) + 1
+        kept = tuple(replace(r, id=fresh + i) for i, r in enumerate(by_hand))
         found = replace(found, regions=found.regions + kept)
     if session.step is not base:
         return Told("The photo was changed meanwhile, so the names were not looked for.", "stopped")
     names = [c.name for c in found.vocabulary.classes]
-    told = Told(_found_line(found))
+    told = Told(_found_line(found, time.perf_counter() - start))
     session.push(Step(texts.short(", ".join(names), 28), base.photo, found, told=told.text))
     return told
 
 
-def _found_line(found: Segmentation) -> str:
+def _found_line(found: Segmentation, took: float) -> str:
     masks = [r for r in found.regions if r.class_index >= 0]
     missing = [c.name for i, c in enumerate(found.vocabulary.classes) if all(r.class_index != i for r in masks)]
-    took = texts.seconds(sum(found.seconds.values()))
-    line = f"{texts.several(len(masks), 'mask')} in {took}." if masks else f"Nothing was found in {took}."
+    line = f"{texts.several(len(masks), 'mask') if masks else 'Nothing was found'} in {texts.seconds(took)}."
     if missing:
         line += f" Not found: {texts.short(', '.join(missing), 80)}. Try another word, or point at it."
     return " ".join([line, *found.vocabulary.notes])
@@ -163,8 +163,7 @@ def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
         ]
     if "point" in ask:
         points.append(ask["point"])
-    progress.step("Loading the models", 0.0)
-    made = engine.get_pipeline().select(
+    made = engine.get_pipeline(progress).select(
         base.photo, points=points, box=ask.get("box"), region=target, progress=progress
     )
     if session.step is not base:
@@ -213,8 +212,8 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
         raise NamebrushError("Nothing is picked. Click a thing in the photo, or tick it in the list.")
     if kind != "remove" and not prompt.strip():
         raise NamebrushError(f"Say in a few words what shall be there, then press Change: {kind} needs a description.")
-    progress.step("Loading the models", 0.0)
-    result = engine.get_pipeline().edit(
+    start = time.perf_counter()
+    result = engine.get_pipeline(progress).edit(
         base.photo, picked, kind=kind, prompt=prompt.strip(), progress=progress, **options
     )
     if session.step is not base:
@@ -223,7 +222,7 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     what = texts.called(picked[0], base.regions) if len(picked) == 1 else texts.several(len(picked), "mask")
     verb = {"remove": "removed", "replace": "replaced", "restyle": "restyled"}[kind]
     outside = texts.several(result.changed_outside, "pixel")
-    took = texts.seconds(sum(result.seconds.values()))
+    took = texts.seconds(time.perf_counter() - start)
     told = Told(f"{_upper(what)} {verb} by {result.made_by} in {took}. {outside} changed outside the mask.")
     rest = without(base.segmentation, result)
     what = region_titles(base.regions)[picked[0].id] if len(picked) == 1 else what

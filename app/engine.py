@@ -9,6 +9,8 @@ import logging
 import os
 import threading
 
+from pipeline.progress import Progress
+
 log = logging.getLogger("namebrush")
 
 PRESET = os.environ.get("NAMEBRUSH_PRESET", "tiny")
@@ -22,17 +24,26 @@ def _load():
     return Pipeline.load(PRESET)
 
 
-def get_pipeline():
-    """The shared pipeline; the first caller loads it, others wait for that.
+def get_pipeline(progress: Progress | None = None):
+    """The shared pipeline; the first caller loads it, others wait for that and may be stopped while they wait.
 
     Raises:
         NamebrushError: the preset is unknown, or its weights are not here.
+        Cancelled: `progress` said so.
     """
     global _pipeline
-    with _lock:
+    progress = progress or Progress()
+    if _pipeline is not None:
+        return _pipeline
+    progress.step("Loading the models, once after starting", 0.0)
+    while not _lock.acquire(timeout=0.2):
+        progress.step("Loading the models, once after starting", 0.0)
+    try:
         if _pipeline is None:
             _pipeline = _load()
         return _pipeline
+    finally:
+        _lock.release()
 
 
 def warm(*jobs) -> threading.Thread:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from app import actions
+from app import actions, engine
 from app.screen import attempt
 from app.session import Session, Step
 from pipeline.errors import Cancelled, NamebrushError
@@ -16,7 +18,7 @@ from .helpers import mask, photo, region, segmentation, shown
 
 def test_names_are_found_and_picked_by_a_click(session, stand_in):
     told = actions.find(session, "dog, grass", {"refine": "sam"}, Progress())
-    assert told.text.startswith("2 masks in 1.5 s.") and "Not found: grass" in told.text
+    assert told.text.startswith("2 masks in 0.0 s.") and "Not found: grass" in told.text
     assert stand_in.asked[-1] == ("segment", "dog, grass", {"refine": "sam"})
     told, ask = actions.click(session, *shown(40, 20))
     assert ask is None and session.picked == (1,) and "edges by SAM" in told.text
@@ -140,6 +142,23 @@ def test_a_stopped_job_leaves_everything_as_it_was(session):
     assert session.step is before
     assert attempt(lambda: actions.find(session, "dog", {}, Progress(report))).kind == "stopped"
     session.check(session.begin())  # the next job runs
+
+
+def test_waiting_for_the_models_can_be_stopped(monkeypatch):
+    monkeypatch.setattr(engine, "_pipeline", None)
+    monkeypatch.setattr(engine, "_lock", threading.Lock())
+    engine._lock.acquire()  # somebody else is loading them
+
+    def report(message, share):
+        assert "Loading the models" in message
+        heard.append(message)
+        if len(heard) == 3:
+            raise Cancelled
+
+    heard = []
+    with pytest.raises(Cancelled):
+        engine.get_pipeline(Progress(report))
+    assert engine._lock.locked()
 
 
 def test_opening_a_photo_stops_what_ran_for_the_one_before(session, tmp_path):
