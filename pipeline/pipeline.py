@@ -292,7 +292,11 @@ class Pipeline:
         recipe = get_recipe(method)
         # "clip" is there to show what CLIP does untouched.
         drop = residual == "drop" or (residual == "auto" and self.models.clip.drop_residual and recipe.name != "clip")
-        return dataclasses.replace(recipe, residual=False) if drop and recipe.residual else recipe
+        if drop and recipe.residual:
+            recipe = dataclasses.replace(recipe, residual=False)
+        if recipe.aggregation == "sam" and self.models.sam.cos_fac is not None:
+            recipe = dataclasses.replace(recipe, cos_fac=self.models.sam.cos_fac)
+        return recipe
 
     def _geometry(self, short_side: int | None, window: int | None, stride: int | None) -> Geometry:
         given = {"short_side": short_side, "window": window, "stride": stride}

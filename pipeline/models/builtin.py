@@ -218,7 +218,10 @@ def load_sam(folder: str | Path | None = None) -> SamModel:
     folder, config = _open(folder, "sam")
     model = build_sam(config)
     _fill(model, load_file(folder / WEIGHTS), folder, "sam")
-    return SamModel(sam=model, name=_name(folder, "sam"))
+    return SamModel(
+        sam=model, name=_name(folder, "sam"),
+        iou_threshold=float(config.get("iou_threshold", 0.8)), cos_fac=config.get("cos_fac"),
+    )  # fmt: skip
 
 
 def _open(folder: str | Path | None, kind: str) -> tuple[Path, dict[str, Any]]:

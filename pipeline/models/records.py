@@ -68,7 +68,17 @@ class DinoModel:
 
 @dataclass(frozen=True, eq=False)
 class SamModel:
-    """A `segment_anything.modeling.Sam` as installed; `sam.image_encoder.img_size` is the padded square's side."""
+    """A `segment_anything.modeling.Sam` as installed; `sam.image_encoder.img_size` is the padded square's side.
+
+    Attributes:
+        sam: the module.
+        name: identifies the weights; part of cache keys.
+        iou_threshold: refinement keeps masks for which this model predicts a better IoU than this. 0.8 is Trident's.
+        cos_fac: factor of Trident's affinity threshold for this model's values; None: the recipe's. Trident itself
+            sets it by dataset, from 0 to 3.
+    """
 
     sam: Any
     name: str
+    iou_threshold: float = 0.8
+    cos_fac: float | None = None

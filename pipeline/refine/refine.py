@@ -114,7 +114,7 @@ def refine(
     count = len(questions.components)
     progress.step(f"SAM refines {count} region{'s' * (count != 1)}", 0.2)
     logits, iou = decode(sam, embedding, questions.prompts, rowwise_masks=settings.rowwise_masks)
-    kept = iou > settings.iou_threshold
+    kept = iou > (sam.iou_threshold if settings.iou_threshold is None else settings.iou_threshold)
     refined, source = merge(
         labels, scores, questions.components, logits, kept, embedding, questions.grid, settings.protect_failed,
         step=lambda done: progress.step("Placing masks", 0.6 + 0.3 * done / count),

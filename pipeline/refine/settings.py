@@ -35,8 +35,9 @@ class RefineSettings:
     scale_area: bool = setting(
         True, "Smaller on small photos", "Lower the smallest region in proportion on photos below 500 x 375 pixels."
     )
-    iou_threshold: float = setting(
-        0.8, "Quality gate", "SAM's mask is used only where SAM itself expects a better overlap than this.",
+    iou_threshold: float | None = setting(
+        None, "Quality gate", "SAM's mask is used only where SAM itself expects a better overlap than this; the SAM "
+        "model's own if left out: 0.8, as published, for the downloaded ones.",
         min=0.0, max=1.0,
     )  # fmt: skip
     use_points: bool = setting(True, "Ask with points", "Show SAM the region's most certain pixel.")
