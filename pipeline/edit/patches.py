@@ -15,10 +15,9 @@ import numpy as np
 RADIUS = 3
 #: A pixel of the hole counts FADE to the power of minus its depth: what is copied must fit the border first.
 FADE, LEAST_TRUST = 2.6, 0.02
-#: Costs beside the mean squared difference: of a source in another row (photos change from top to bottom more than
-#: from side to side), and of a source unlike what surrounds the hole (things are rarer than backgrounds).
-ROW, RARE = 0.3, 0.005
-_RARE_WIDTH, _RARE_SAMPLES = 0.1, 400
+#: Cost, beside the mean squared difference, of a source in another row, times the square of how far it is as a share
+#: of the picture's longer side: photos change from top to bottom more than from side to side.
+ROW = 0.3
 #: How much worse a match may be that a neighbour's offset proposes: whole pieces beat scattered best ones.
 _COHERENCE = 0.02
 _MOST_SOURCES = 8000
@@ -43,7 +42,6 @@ class Level:
         image: float32 [H, W, 3] in 0..1; the search reads it, the caller writes its hole.
         hole, source, target: bool [H, W].
         ty, tx, sy, sx: int32 [T] and [S], rows and columns of targets and sources.
-        rare: float32 [H, W], how unlike the surroundings of the hole a source is; set by `judge_rarity`.
     """
 
     def __init__(self, image: np.ndarray, hole: np.ndarray, radius: int = RADIUS):
@@ -56,7 +54,6 @@ class Level:
         self.sy, self.sx = (v.astype(np.int32) for v in np.nonzero(self.source))
         self.depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
         self.trust = np.where(hole, np.maximum(FADE**-self.depth, LEAST_TRUST), 1).astype(np.float32)
-        self.rare = np.zeros(hole.shape, np.float32)
         dy, dx = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, -1)
         self._within = dy * self.width + dx
         self._across = self.width + 2 * radius
@@ -85,23 +82,8 @@ class Level:
         share = np.take(share, index)
         return np.take(image, index, axis=0), share / np.maximum(share.sum(axis=1, keepdims=True), 1e-6)
 
-    def judge_rarity(self, rng: np.random.Generator) -> None:
-        """Set `rare` at the sources: minus the log of the density of their likes near the hole's border."""
-        away = cv2.distanceTransform((~self.hole).astype(np.uint8), cv2.DIST_L2, 3)[self.sy, self.sx] - self.radius
-        near = np.exp(-((away / max(4.0, 2 * float(self.depth.max()))) ** 2))
-        count = len(self.sy)
-        flat = self.patches(self.sy, self.sx).reshape(count, -1) / np.sqrt(len(self._within))
-        some = rng.choice(count, min(count, _RARE_SAMPLES), replace=False)
-        weight = (near[some] / max(float(near[some].sum()), 1e-9)).astype(np.float32)
-        squares = (flat**2).sum(axis=1)
-        apart = np.maximum(squares[:, None] - 2 * flat @ flat[some].T + squares[some], 0)
-        density = np.exp(-apart / (2 * _RARE_WIDTH**2)) @ weight
-        rare = -np.log(density + 1e-3)
-        self.rare[:] = rare.max()
-        self.rare[self.sy, self.sx] = rare
-
-    def _cost(self, ty: np.ndarray, sy: np.ndarray, sx: np.ndarray) -> np.ndarray:
-        return ROW * ((sy - ty) / max(self.height, self.width)) ** 2 + RARE * self.rare[sy, sx]
+    def _row_cost(self, ty: np.ndarray, sy: np.ndarray) -> np.ndarray:
+        return ROW * ((sy - ty) / max(self.height, self.width)) ** 2
 
     def search_all(
         self, rng: np.random.Generator, k: int = 1, trust: np.ndarray | None = None
@@ -125,7 +107,7 @@ class Level:
         ], axis=1).astype(np.float32)  # fmt: skip
         right = np.concatenate([
             sources.reshape(len(sy), -1), (sources**2).sum(axis=2),
-            sy[:, None], (row * sy.astype(np.float64) ** 2 + RARE * self.rare[sy, sx])[:, None],
+            sy[:, None], (row * sy.astype(np.float64) ** 2)[:, None],
         ], axis=1).astype(np.float32).T.copy()  # fmt: skip
         rest = ((patch**2).sum(axis=2) * share).sum(axis=1) + row * self.ty.astype(np.float64) ** 2
         best, cost = np.empty((len(patch), k), np.int64), np.empty((len(patch), k), np.float32)
@@ -153,7 +135,7 @@ class Level:
         def apart(sy, sx, which):
             difference = self.patches(sy, sx) - patch[which]
             difference *= difference
-            return np.einsum("npc,np->n", difference, share[which]) + self._cost(self.ty[which], sy, sx)
+            return np.einsum("npc,np->n", difference, share[which]) + self._row_cost(self.ty[which], sy)
 
         cost = apart(by, bx, slice(None))
 
