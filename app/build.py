@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gradio as gr
 
+from pipeline.models.catalog import get_preset
 from pipeline.refine.settings import RefineSettings
 from pipeline.settings import EditSettings, SegmentSettings
 
 from . import api, layout
 from .controls import Control, controls
+from .engine import PRESET
 from .events import Wiring
 
 DAY = 24 * 3600
@@ -21,7 +23,7 @@ def build_demo() -> gr.Blocks:
 
     def panel() -> None:
         with gr.Tab("Names"):
-            find_controls.extend(controls(SegmentSettings, "find", skip=("refine",)))
+            find_controls.extend(controls(SegmentSettings, "find", skip=("refine",), method=get_preset(PRESET).method))
         with gr.Tab("Edges"):
             find_controls.extend(controls(RefineSettings, "refine"))
         with gr.Tab("Change"):

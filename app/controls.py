@@ -45,8 +45,8 @@ class Control:
         return number  # a number that is not whole where one is needed is refused by the engine, in its own words
 
 
-def control(record: type, name: str, elem_id: str, **options) -> Control:
-    """The control of one field of a settings record."""
+def control(record: type, name: str, elem_id: str, start=None, **options) -> Control:
+    """The control of one field of a settings record; `start` is what it shows at first, where not the default."""
     field = next(f for f in dataclasses.fields(record) if f.name == name)
     kind, optional = kind_of(record, field)
     label, low, high = (field.metadata.get(k) for k in ("label", "min", "max"))
@@ -56,7 +56,8 @@ def control(record: type, name: str, elem_id: str, **options) -> Control:
         made = gr.Checkbox(value=field.default, **shared)
     elif choices is not None:
         # A function lists what only the models' libraries know, and importing those must not hold up the first page.
-        made = gr.Dropdown([field.default] if callable(choices) else list(choices), value=field.default, **shared)
+        value = field.default if start is None else start
+        made = gr.Dropdown([value] if callable(choices) else list(choices), value=value, **shared)
     elif kind is str:
         made = gr.Textbox(value=field.default or "", max_lines=4, **shared)
     elif optional:  # an empty gr.Number shows a 0, which would be a value of its own
@@ -69,10 +70,10 @@ def control(record: type, name: str, elem_id: str, **options) -> Control:
     return Control(name, label, kind, optional, made, choices if callable(choices) else None)
 
 
-def controls(record: type, prefix: str, skip: tuple[str, ...] = ()) -> list[Control]:
-    """The controls of all fields of a record that say what they are, in their order."""
+def controls(record: type, prefix: str, skip: tuple[str, ...] = (), **start: str) -> list[Control]:
+    """The controls of all fields of a record that say what they are, in their order; `start` as for `control`."""
     names = [f.name for f in dataclasses.fields(record) if "label" in f.metadata and f.name not in skip]
-    return [control(record, name, f"{prefix}-{name.replace('_', '-')}") for name in names]
+    return [control(record, name, f"{prefix}-{name.replace('_', '-')}", start.get(name)) for name in names]
 
 
 def read(made: list[Control], values: list) -> dict:

@@ -69,7 +69,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Preset:
-    """A set of parts that fit together; `inpaint` may be "" where there is none."""
+    """A set of parts that fit together.
+
+    `inpaint` may be "" where there is none; `method` is what the page starts with, the one that measured best.
+    """
 
     name: str
     clip: str
@@ -78,6 +81,7 @@ class Preset:
     inpaint: str
     geometry: Geometry
     card: str
+    method: str = "trident"
 
     def part(self, kind: str) -> str:
         """Name of the checkpoint of one kind."""
@@ -186,6 +190,7 @@ PRESETS: dict[str, Preset] = {
             "tiny", "namebrush-clip", "namebrush-dino", "namebrush-sam", "",
             Geometry(short_side=320, window=128, stride=64),
             "Small models trained by us on drawn scenes; in the repository, loaded in seconds, good for drawn scenes.",
+            method="sclip",
         ),
         Preset(
             "base", "clip-vit-b16", "dino-vitb16", "sam-vit-b", "sd2-inpainting", _PAPERS,
