@@ -14,7 +14,7 @@ import numpy as np
 
 RADIUS = 3
 #: A pixel of the hole counts FADE to the power of minus its depth: what is copied must fit the border first.
-FADE, LEAST_TRUST = 2.6, 0.02
+FADE, LEAST_TRUST = 4.0, 0.02
 #: Cost, beside the mean squared difference, of a source in another row, times the square of how far it is as a share
 #: of the picture's longer side: photos change from top to bottom more than from side to side.
 ROW = 0.3
@@ -86,17 +86,18 @@ class Level:
         return ROW * ((sy - ty) / max(self.height, self.width)) ** 2
 
     def search_all(
-        self, rng: np.random.Generator, k: int = 1, trust: np.ndarray | None = None
+        self, rng: np.random.Generator, k: int = 1, sample: float = 1.0, trust: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The k best sources of every target among all of them (or a sample of many), by matrix products.
+        """The k best sources of every target among this share of all (of many, fewer), by matrix products.
 
         Returns:
             rows and columns int32 [T, k] and costs float32 [T, k], best first.
         """
         patch, share = self.targets(trust)
         sy, sx = self.sy, self.sx
-        if len(sy) > _MOST_SOURCES:
-            some = np.sort(rng.choice(len(sy), _MOST_SOURCES, replace=False))
+        count = min(_MOST_SOURCES, max(1, round(sample * len(sy))))
+        if count < len(sy):
+            some = np.sort(rng.choice(len(sy), count, replace=False))
             sy, sx = sy[some], sx[some]
         k, row = min(k, len(sy)), ROW / max(self.height, self.width) ** 2
         sources = self.patches(sy, sx)
