@@ -161,6 +161,8 @@ class Pipeline:
         photo = self.open(photo)
         run = Progress(progress.report) if progress else Progress()
         recipe, clip = get_recipe(chosen.method), self.models.clip
+        if clip.distractors and not isinstance(classes, Vocabulary):
+            vocabulary = parse_vocabulary(classes, chosen.background, chosen.threshold, clip.distractors)
 
         encoded = self.encode(
             photo, chosen.method, short_side=chosen.short_side, window=chosen.window, stride=chosen.stride,

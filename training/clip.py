@@ -211,7 +211,7 @@ def save(folder, model, texts: Texts) -> None:
     table[texts.ids] = state["token_embedding.weight"].cpu()
     full.load_state_dict({**state, "token_embedding.weight": table})
     config = {"model_cfg": CONFIG, "preprocess_cfg": {"mean": list(MEAN), "std": list(STD)}, "logit_scale": 40.0,
-              "drop_residual": True}
+              "drop_residual": True, "distractors": ["; ".join(words) for words in WORDS.values()]}
     save_clip(folder, full, config, used_token_ids=texts.ids.tolist(), known_words=known_words())
 
 

@@ -31,6 +31,8 @@ class ClipModel:
         known_words: words seen in training, lower case; None where that is not known (downloaded models).
         drop_residual: this model's patches are named better without the last block's residual and feed-forward, also
             by methods that keep them.
+        distractors: background names that suit this model, as `vocabulary.parse_vocabulary` takes them; empty: the
+            general ones.
         templates: the template set that fits how it was trained, a name of `text.templates.TEMPLATE_HELP`.
     """
 
@@ -42,6 +44,7 @@ class ClipModel:
     logit_scale: float = 40.0
     known_words: frozenset[str] | None = None
     drop_residual: bool = False
+    distractors: tuple[str, ...] = ()
     templates: str = "imagenet80"
 
     @property
