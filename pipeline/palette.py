@@ -10,8 +10,8 @@ import numpy as np
 
 Color = tuple[int, int, int]
 
-#: Seven of Okabe and Ito's eight, "Color Universal Design" (2008), safe for every common kind of colour blindness;
-#: ordered so that the first few stand out on photos: what looks like sky, leaves or shadow comes late.
+#: Okabe and Ito, "Color Universal Design" (2008), safe for every common kind of colour blindness. Ordered so that the
+#: first few stand out on photos: what looks like sky, leaves or shadow comes late.
 OKABE_ITO: tuple[Color, ...] = (
     (230, 159, 0),  # orange
     (86, 180, 233),  # sky blue
@@ -20,7 +20,7 @@ OKABE_ITO: tuple[Color, ...] = (
     (240, 228, 66),  # yellow
     (213, 94, 0),  # vermillion
     (0, 114, 178),  # blue
-    (148, 91, 45),  # brown in the place of black, which as a fill would look like shadow
+    (0, 0, 0),  # black
 )
 #: Index 255 of a label file, and what is drawn for "no class".
 NO_CLASS_COLOR: Color = (224, 224, 224)

@@ -20,7 +20,7 @@ from .refine.sam import decode, low_side, mask_to_logits, upsample
 
 #: Who makes a mask, by the weights in use and the kind of prompt; filled from `benchmarks/select_gate.py`.
 GATE: dict[str, dict[str, str]] = {
-    "tiny": {"box": "sam+grabcut", "point": "sam+grabcut", "correct": "sam+grabcut"},
+    "tiny": {"box": "grabcut", "point": "sam+grabcut", "correct": "sam+grabcut"},
     "downloaded": {"box": "sam", "point": "sam", "correct": "sam"},
 }
 MAKERS = ("auto", "sam", "grabcut", "sam+grabcut")
