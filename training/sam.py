@@ -268,7 +268,7 @@ def train(args: argparse.Namespace, sam, run: Run, opt, pool: Pool, steps: int, 
 
 def main() -> None:
     """Command line."""
-    args = arguments(__doc__, steps=3000, small_steps=5000, images=4, peak=6e-4)
+    args = arguments(__doc__, steps=3000, small_steps=5000, images=4, peak=3.5e-4)
     device = set_up(args, "sam")
     pool = load_pool()
     full = build(SAM_CONFIG["image_size"]).to(device).train()
@@ -279,8 +279,8 @@ def main() -> None:
         opt = optimizer(small, 0.02)
         (folder / "small").mkdir(exist_ok=True)
         run = Run(folder / "small", args.fresh, model=small, optimizer=opt)
-        # The second stage starts near this stage's rate, so the first must not end at zero.
-        train(args, small, run, opt, pool, args.small_steps, args.peak * 1.3, 2 * args.images)
+        # Twice the pictures a step bear twice the rate; at full size that rate undid what the first stage had learned.
+        train(args, small, run, opt, pool, args.small_steps, args.peak * 2, 2 * args.images)
         enlarge(small.state_dict(), full)
     opt = optimizer(full, 0.02)
     (folder / "full").mkdir(exist_ok=True)
