@@ -9,26 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from .arrays import frozen
+from .edit_records import EditRequest, EditResult
 from .errors import NamebrushError
+
+__all__ = ["NO_CLASS", "Box", "ClassName", "EditRequest", "EditResult", "Encoded", "FeatureMap", "Photo", "Prompt",
+           "Region", "SamEmbedding", "Segmentation", "Vocabulary"]  # fmt: skip
 
 Box = tuple[int, int, int, int]
 NO_CLASS = -1
-
-
-def _frozen(array: np.ndarray, dtype: type, name: str, *shape: int | None) -> np.ndarray:
-    """Check dtype and shape (None: any length) and make the array read-only."""
-    array = np.asarray(array)
-    expected = "x".join("?" if s is None else str(s) for s in shape)
-    if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
-        raise ValueError(f"{name} must have shape {expected}, got {'x'.join(map(str, array.shape)) or 'a scalar'}")
-    if array.dtype != np.dtype(dtype):
-        raise ValueError(f"{name} must be {np.dtype(dtype)}, got {array.dtype}")
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +47,9 @@ class Photo:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self):
-        object.__setattr__(self, "pixels", _frozen(self.pixels, np.uint8, "Photo.pixels", None, None, 3))
+        object.__setattr__(self, "pixels", frozen(self.pixels, np.uint8, "Photo.pixels", None, None, 3))
         if self.alpha is not None:
-            object.__setattr__(self, "alpha", _frozen(self.alpha, np.uint8, "Photo.alpha", *self.size))
+            object.__setattr__(self, "alpha", frozen(self.alpha, np.uint8, "Photo.alpha", *self.size))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -126,14 +119,16 @@ class FeatureMap:
         box: the pixels of the frame these features cover, `x0, y0, x1, y1`; it may reach outside the frame where the
             window was padded, and what lies outside is cut off after upsampling.
         frame: height and width of the frame the box refers to where it is not `Encoded.frame` (another scale).
+        extras: what else a method needs of this window once the words are known, whatever they are.
     """
 
     features: np.ndarray
     box: Box
     frame: tuple[int, int] | None = None
+    extras: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
-        object.__setattr__(self, "features", _frozen(self.features, np.float32, "features", None, None, None))
+        object.__setattr__(self, "features", frozen(self.features, np.float32, "features", None, None, None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +146,7 @@ class SamEmbedding:
     original_size: tuple[int, int]
 
     def __post_init__(self):
-        object.__setattr__(self, "features", _frozen(self.features, np.float32, "features", 1, None, None, None))
+        object.__setattr__(self, "features", frozen(self.features, np.float32, "features", 1, None, None, None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +161,7 @@ class Encoded:
         photo_hash: the photo it belongs to.
         preset, method: what made it.
         seconds: seconds per image encoder.
+        recipe: the `dense.recipes.Recipe` that made it, where its way of reading words is more than cosines.
     """
 
     maps: tuple[FeatureMap, ...]
@@ -174,11 +170,12 @@ class Encoded:
     preset: str
     method: str
     seconds: Mapping[str, float] = field(default_factory=dict)
+    recipe: Any = None
 
     @property
     def nbytes(self) -> int:
         """Bytes held, for the bounded cache."""
-        return sum(m.features.nbytes for m in self.maps)
+        return sum(m.features.nbytes + sum(e.nbytes for e in m.extras.values()) for m in self.maps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,10 +195,10 @@ class Prompt:
     mask: np.ndarray | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "points", _frozen(self.points, np.float32, "Prompt.points", None, 2))
-        object.__setattr__(self, "labels", _frozen(self.labels, np.int32, "Prompt.labels", len(self.points)))
+        object.__setattr__(self, "points", frozen(self.points, np.float32, "Prompt.points", None, 2))
+        object.__setattr__(self, "labels", frozen(self.labels, np.int32, "Prompt.labels", len(self.points)))
         if self.mask is not None:
-            object.__setattr__(self, "mask", _frozen(self.mask, np.float32, "Prompt.mask", None, None))
+            object.__setattr__(self, "mask", frozen(self.mask, np.float32, "Prompt.mask", None, None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,6 +217,7 @@ class Region:
         made_by: who drew its edges: "sam", "grabcut", "coarse" (kept from the labels) or "mask" (given).
         iou: SAM's predicted IoU, or None.
         logits: float32 [4g, 4g] SAM's low-resolution answer, from which a correction starts, or None.
+        accepted: a person said it is right; corrections of other regions leave its pixels alone.
     """
 
     id: int
@@ -233,10 +231,11 @@ class Region:
     made_by: str
     iou: float | None = None
     logits: np.ndarray | None = None
+    accepted: bool = False
 
     def __post_init__(self):
         x0, y0, x1, y1 = self.box
-        object.__setattr__(self, "crop", _frozen(self.crop, np.bool_, "Region.crop", y1 - y0, x1 - x0))
+        object.__setattr__(self, "crop", frozen(self.crop, np.bool_, "Region.crop", y1 - y0, x1 - x0))
 
     @classmethod
     def from_mask(cls, mask: np.ndarray, **fields) -> Region:
@@ -274,6 +273,7 @@ class Segmentation:
         regions: connected areas, largest first.
         preset, method, refine: what made it.
         seconds: seconds per stage.
+        notes: sentences a person should read: what was changed in the names, words the model never met.
     """
 
     photo: Photo
@@ -285,10 +285,22 @@ class Segmentation:
     method: str
     refine: str
     seconds: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
-        object.__setattr__(self, "labels", _frozen(self.labels, np.int32, "Segmentation.labels", *self.photo.size))
-        object.__setattr__(self, "scores", _frozen(self.scores, np.float32, "Segmentation.scores", None, None, None))
+        object.__setattr__(self, "labels", frozen(self.labels, np.int32, "Segmentation.labels", *self.photo.size))
+        object.__setattr__(self, "scores", frozen(self.scores, np.float32, "Segmentation.scores", None, None, None))
+
+    def region(self, region_id: int) -> Region:
+        """The region of an id, which stays the same through corrections.
+
+        Raises:
+            NamebrushError: there is none.
+        """
+        for region in self.regions:
+            if region.id == region_id:
+                return region
+        raise NamebrushError(f"There is no region {region_id} any more. Pick one that is shown.")
 
     def find(self, name: str) -> tuple[Region, ...]:
         """All regions of a class, by its name or a synonym.
@@ -305,65 +317,3 @@ class Segmentation:
         if not found:
             raise NamebrushError(f'No "{name}" was found in this photo. Try another word for it, or point at it.')
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class EditRequest:
-    """What to do to a mask.
-
-    Attributes:
-        kind: "remove", "replace" or "restyle".
-        mask: bool [H, W], what the person selected.
-        prompt: words for what shall be there; needed for replace and restyle.
-        negative_prompt: words for what shall not be there.
-        grow: pixels by which the mask grows before the edit (negative shrinks); None chooses by the mask's size.
-        feather: width in pixels of the soft seam, which lies inside the grown mask.
-        seed: of the first candidate; candidate i uses seed + i.
-        candidates: how many results to make.
-        method: "auto", "exemplar" or "diffusion".
-        steps, guidance, strength: of the diffusion; None takes the kind's default.
-        subject: name of what is selected, where it has one; the diffusion is told what to keep or to avoid.
-    """
-
-    kind: str
-    mask: np.ndarray
-    prompt: str = ""
-    negative_prompt: str = ""
-    grow: int | None = None
-    feather: int = 2
-    seed: int = 0
-    candidates: int = 1
-    method: str = "auto"
-    steps: int | None = None
-    guidance: float | None = None
-    strength: float | None = None
-    subject: str = ""
-
-    def __post_init__(self):
-        object.__setattr__(self, "mask", _frozen(self.mask, np.bool_, "EditRequest.mask", None, None))
-
-
-@dataclass(frozen=True, eq=False)
-class EditResult:
-    """What came of an edit.
-
-    Attributes:
-        photo: the photo that was edited.
-        images: one edited photo per candidate; outside `mask` they equal `photo` bit for bit.
-        mask: bool [H, W], the mask really used (grown, with its feather inside).
-        seeds: the seed of each image.
-        made_by: what painted the new pixels, in words ("exemplar fill", "stable-diffusion-2-inpainting").
-        changed_outside: measured number of pixels outside `mask` that differ from the photo; 0.
-        seconds: seconds per stage.
-    """
-
-    photo: Photo
-    images: tuple[Photo, ...]
-    mask: np.ndarray
-    seeds: tuple[int, ...]
-    made_by: str
-    changed_outside: int
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self):
-        object.__setattr__(self, "mask", _frozen(self.mask, np.bool_, "EditResult.mask", *self.photo.size))
