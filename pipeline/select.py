@@ -1,6 +1,7 @@
 """Masks by hand: a click, a box, or points that correct a mask. Works on any photo, with no words typed.
 
-SAM answers from the stored embedding with one run of its mask decoder. Where OpenCV's grabCut makes better masks from
+SAM answers from the stored embedding with one run of its mask decoder; a model that gains from it looks once more,
+closer (`refine.closer`). Where OpenCV's grabCut makes better masks from
 the same prompts, it is used instead, or it redraws the edges of SAM's mask; what is best was measured
 (`python -m benchmarks.select_gate`) and stands in `GATE`. The region says who drew its edges.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 
 from .errors import NamebrushError
@@ -16,6 +18,7 @@ from .grabcut import cut, tidy
 from .models.records import SamModel
 from .progress import Progress
 from .records import Photo, Prompt, Region, SamEmbedding, Segmentation
+from .refine.closer import look_closer
 from .refine.sam import decode, low_side, mask_to_logits, upsample
 
 #: Who makes a mask, by the weights in use and the kind of prompt; filled from `benchmarks/select_gate.py`.
@@ -91,7 +94,7 @@ def _make(maker, photo, sam, embedding, prompt: Prompt, region: Region | None, p
     if sam is None or embedding is None:
         raise NamebrushError('SAM is not loaded. Choose a preset with SAM, or gate="grabcut".')
     progress.step("SAM draws the mask")
-    made = _ask_sam(sam, embedding, prompt, region)
+    made = _ask_sam(photo, sam, embedding, prompt, region)
     return _redrawn(made, photo) if maker == "sam+grabcut" else made
 
 
@@ -122,20 +125,51 @@ def click_region(segmentation: Segmentation, x: float, y: float) -> Region | Non
     return None
 
 
-def _ask_sam(sam: SamModel, embedding: SamEmbedding, prompt: Prompt, region: Region | None) -> Region:
-    """One decoder call. A single point may mean a part or the whole: then the best of SAM's three masks."""
+def _ask_sam(
+    photo: Photo, sam: SamModel, embedding: SamEmbedding, prompt: Prompt, region: Region | None
+) -> Region:
+    """One decoder call, and a closer look where the model gains from it. A single point may mean a part or the whole:
+    then the best of SAM's three masks."""
+    low = low_side(sam)
     if region is not None:
-        low = low_side(sam)
         fits = region.logits is not None and region.logits.shape == (low, low)
         start = region.logits if fits else mask_to_logits(region.mask, embedding, low)
         prompt = Prompt(prompt.points, prompt.labels, prompt.box, np.asarray(start, np.float32))
     single = region is None and prompt.box is None and len(prompt.points) == 1
-    logits, iou = decode(sam, embedding, [prompt], multimask=single)
+    logits, iou = decode(sam, embedding, [prompt], multimask=single and sam.zoom is None)
     clicked = np.floor(prompt.points[prompt.labels == 1]).astype(int)
     mask = tidy(upsample(logits, embedding)[0] > 0, clicked)
+    if sam.zoom is not None and mask.any():
+        mask = _closer(photo, sam, embedding, prompt, region, logits, mask, clicked)
+        logits = mask_to_logits(mask, embedding, low)[None]
     predicted = float(iou[0])
     score = float(np.clip(predicted, 0, 1))
     return _by_hand(mask, prompt=prompt, made_by="sam", score=score, iou=predicted, logits=logits[0])
+
+
+def _closer(photo, sam, embedding, prompt: Prompt, region: Region | None, logits, mask, clicked) -> np.ndarray:
+    """The mask bool [H, W] after a look at a cut-out around the prompt's box or the first mask; the first one where
+    nothing is left."""
+    box = prompt.box if prompt.box is not None else _box_of(_clicked_part(mask, clicked))
+    before = None if region is None else [region.mask]
+    ((x0, y0, x1, y1), seen), = look_closer(sam, photo.pixels, embedding, [prompt], [box], logits, before)
+    closer = np.zeros_like(mask)
+    closer[y0:y1, x0:x1] = seen > 0
+    closer = tidy(closer, clicked)
+    return closer if closer.any() else mask
+
+
+def _clicked_part(mask: np.ndarray, clicked: np.ndarray) -> np.ndarray:
+    """The connected parts of a mask that points lie on; the whole mask where none does."""
+    _, parts = cv2.connectedComponents(mask.astype(np.uint8))
+    wanted = np.unique(parts[clicked[:, 1], clicked[:, 0]]) if len(clicked) else np.zeros(0, int)
+    wanted = wanted[wanted > 0]
+    return np.isin(parts, wanted) if len(wanted) else mask
+
+
+def _box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _redrawn(region: Region, photo: Photo) -> Region:

@@ -177,6 +177,16 @@ def load_clip(folder: str | Path | None = None) -> ClipModel:
     )  # fmt: skip
 
 
+def distractors_of(folder: str | Path | None = None) -> tuple[str, ...]:
+    """The distractors of a folder of `save_clip` (None: `assets/`) without its weights; () where it says none."""
+    path = (ASSETS / "clip" if folder is None else Path(folder)) / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(config.get("distractors", ()))
+    except (OSError, ValueError, AttributeError):  # not such a folder; loading it will say so
+        return ()
+
+
 def save_dino(folder: str | Path, model, mean=IMAGENET_MEAN, std=IMAGENET_STD) -> None:
     """Write a built-in DINO (`build_dino`) in float16 with `save_pretrained`, whose names every release can read.
 
@@ -221,7 +231,7 @@ def load_sam(folder: str | Path | None = None) -> SamModel:
     _fill(model, load_file(folder / WEIGHTS), folder, "sam")
     return SamModel(
         sam=model, name=_name(folder, "sam"),
-        iou_threshold=float(config.get("iou_threshold", 0.8)), cos_fac=config.get("cos_fac"),
+        iou_threshold=float(config.get("iou_threshold", 0.8)), cos_fac=config.get("cos_fac"), zoom=config.get("zoom"),
     )  # fmt: skip
 
 

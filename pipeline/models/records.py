@@ -79,9 +79,11 @@ class SamModel:
         iou_threshold: refinement keeps masks for which this model predicts a better IoU than this. 0.8 is Trident's.
         cos_fac: factor of Trident's affinity threshold for this model's values; None: the recipe's. Trident itself
             sets it by dataset, from 0 to 3.
+        zoom: how many times a thing's width a second look at it shows (`refine.closer`); None: one look is enough.
     """
 
     sam: Any
     name: str
     iou_threshold: float = 0.8
     cos_fac: float | None = None
+    zoom: float | None = None
