@@ -9,8 +9,9 @@ as in iBOT (Zhou et al. 2022). Teacher scores are balanced over the prototypes w
 
 In a few thousand steps this alone does not reach features whose correlations follow the things in a picture, which is
 what the engine borrows from DINO. So the patches' cosines are also drawn towards what the picture itself says without
-labels: patches of like colour and texture near one another belong together. Views are recoloured only mildly, since in
-painted scenes colour is most of what tells stuff apart.
+labels: two patches belong together when they look alike and lie near one another, and when the areas of like colour
+they lie in do (see `areas`). Views are recoloured only mildly, since in painted scenes colour is most of what tells
+stuff apart, and show most of a scene, since the engine asks for correlations across the whole of it.
 """
 
 from __future__ import annotations
@@ -27,14 +28,16 @@ from transformers import ViTConfig, ViTModel
 from pipeline.models.builtin import DINO_CONFIG, build_dino, save_dino
 from pipeline.models.records import IMAGENET_MEAN, IMAGENET_STD
 
+from .areas import CELL, load_areas
 from .common import Run, arguments, autocast, learning_rate, optimizer, set_up
-from .pool import Pool, load_pool
+from .pool import FOLDER, load_pool
 
-VIEW = 96
+VIEW = 160
 PATCH = DINO_CONFIG["patch_size"]
 GRID = VIEW // PATCH
 PROTOTYPES = 128  # few: with many, balance would cut one sky into a hundred kinds
-PAIR_COLOR = 10.0  # Lab distance at which two patches begin to look unlike
+PAIR_COLOR = 10.0  # Lab distance at which two patches, or their areas, begin to look unlike
+SCENES = 8000  # of the pool: their areas take minutes to find
 
 
 class Head(nn.Module):
@@ -74,7 +77,7 @@ def recolor(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     x = (x - x.mean()) * rng.uniform(0.8, 1.2) + x.mean() * rng.uniform(0.85, 1.15)
     x = x * rng.uniform(0.94, 1.06, 3).astype(np.float32)
     if rng.random() < 0.2:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.0))
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.25, 1.0))
     return x.clip(0, 255).astype(np.uint8)
 
 
@@ -87,10 +90,11 @@ def look(crop: np.ndarray) -> np.ndarray:
     return np.concatenate([smooth[centres], spread[centres]], axis=-1).reshape(-1, 6)
 
 
-def view(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A random crop, where its patch centres lie in the scene, float32 [GRID * GRID, 2] xy, and how they look."""
+def view(rng: np.random.Generator, image: np.ndarray, areas: np.ndarray):
+    """A random crop, where its patch centres lie in the scene, float32 [GRID * GRID, 2] xy, how they look, and the
+    means of the areas they lie in, float32 [GRID * GRID, 8]."""
     side = image.shape[0]
-    length = int(side * np.sqrt(rng.uniform(0.1, 0.6)))
+    length = int(side * np.sqrt(rng.uniform(0.25, 1.0)))
     x, y = rng.integers(0, side - length + 1, 2)
     how = cv2.INTER_AREA if length > VIEW else cv2.INTER_LINEAR
     crop = cv2.resize(image[y : y + length, x : x + length], (VIEW, VIEW), interpolation=how)
@@ -99,16 +103,18 @@ def view(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, np.nd
     if rng.random() < 0.5:
         crop, xs = np.ascontiguousarray(crop[:, ::-1]), xs[::-1]
     places = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2).astype(np.float32)
-    return recolor(rng, crop), places, look(crop)
+    cells = (places / CELL).astype(int)
+    return recolor(rng, crop), places, look(crop), areas[cells[:, 1], cells[:, 0]].astype(np.float32)
 
 
-def batch(rng: np.random.Generator, pool: Pool, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Two views a scene, first views first: pixels [2 * size, 3, VIEW, VIEW], places and looks [2 * size, N, .]."""
-    chosen = rng.integers(0, len(pool.images), size)
-    made = [view(rng, pool.images[i]) for _ in range(2) for i in chosen]
+def batch(rng: np.random.Generator, images: np.ndarray, areas: np.ndarray, size: int) -> tuple[torch.Tensor, ...]:
+    """Two views a scene, first views first: pixels [2 * size, 3, VIEW, VIEW]; places, looks, means [2 * size, N, .].
+    """
+    chosen = rng.integers(0, len(images), size)
+    made = [view(rng, images[i], areas[i]) for _ in range(2) for i in chosen]
     pixels = torch.from_numpy(np.stack([m[0] for m in made])).permute(0, 3, 1, 2) / 255
     pixels = (pixels - torch.tensor(IMAGENET_MEAN)[:, None, None]) / torch.tensor(IMAGENET_STD)[:, None, None]
-    return pixels, *(torch.from_numpy(np.stack([m[k] for m in made])) for k in (1, 2))
+    return pixels, *(torch.from_numpy(np.stack([m[k] for m in made])) for k in (1, 2, 3))
 
 
 @torch.no_grad()
@@ -125,19 +131,21 @@ def partners(places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return nearest.indices, nearest.values < 0.75 * step[:, None]
 
 
-def pair_loss(tokens: torch.Tensor, places: torch.Tensor, looks: torch.Tensor, scale, bias) -> torch.Tensor:
-    """The cosines of a view's patches against how alike the patches look and how near they are.
+def alike(looks: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """How alike and near patches are, 0 to 1 [B, N, N], from looks [B, N, 6] and places [B, N, 2] in scene pixels."""
+    # A row apart counts more than a column apart: scenes are layered from sky to ground.
+    places = places * places.new_tensor([0.3, 1.0]) / PATCH
+    apart = torch.cdist(looks, looks).square() + torch.cdist(places, places).square()
+    return torch.exp(-apart / (2 * PAIR_COLOR**2))
 
-    Args:
-        tokens: [B, N, C] patch features; places: [B, N, 2] in scene pixels; looks: [B, N, 6] of `look`.
-        scale, bias: learned, from cosines to logits.
+
+def pair_loss(tokens: torch.Tensor, target: torch.Tensor, scale, bias) -> torch.Tensor:
+    """Cross entropy of a view's patch cosines, from tokens [B, N, C], against how much the pairs belong together.
+
+    `scale` and `bias` are learned: from cosines to logits.
     """
     unit = F.normalize(tokens.float(), dim=-1)
-    # A row apart counts more than a column apart: scenes are layered from sky to ground.
-    apart = places * places.new_tensor([0.3, 1.0]) / PATCH
-    alike = torch.exp(-(torch.cdist(looks, looks).square() + torch.cdist(apart, apart).square()) / (2 * PAIR_COLOR**2))
-    logits = scale * (unit @ unit.transpose(1, 2)) - bias
-    return F.binary_cross_entropy_with_logits(logits, alike)
+    return F.binary_cross_entropy_with_logits(scale * (unit @ unit.transpose(1, 2)) - bias, target)
 
 
 @torch.no_grad()
@@ -152,9 +160,11 @@ def balance(cosines: torch.Tensor, temperature: float) -> torch.Tensor:
 
 def main() -> None:
     """Command line."""
-    args = arguments(__doc__, steps=1600, batch=28, peak=1.2e-3)
+    args = arguments(__doc__, steps=3200, batch=8, peak=1.2e-3)
     device = set_up(args, "dino")
-    pool = load_pool()
+    torch.backends.cuda.enable_flash_sdp(True)  # unlike the others' windows, views of 400 patches gain from it
+    images = load_pool().images[:SCENES]
+    areas = load_areas(images, FOLDER / "areas.npy", args.threads)
     student = Network().to(device).train()
     teacher = copy.deepcopy(student).eval().requires_grad_(False)
     opt = optimizer(student, 0.04, betas=(0.9, 0.95))
@@ -163,7 +173,7 @@ def main() -> None:
         for group in opt.param_groups:
             group["lr"] = learning_rate(run.step, args.steps, args.peak, warmup=100)
         rng = run.generator(args.seed)
-        pixels, places, looks = (t.to(device) for t in batch(rng, pool, args.batch))
+        pixels, places, looks, means = (t.to(device) for t in batch(rng, images, areas, args.batch))
         hidden = torch.from_numpy(rng.random((len(pixels), GRID * GRID)) < 0.3).to(device)
         hidden &= torch.from_numpy(rng.random((len(pixels), 1)) < 0.5).to(device)
         with autocast(device):
@@ -176,8 +186,9 @@ def main() -> None:
         patch_loss = -(target * (patch_s.float() / 0.1).log_softmax(-1)).sum(-1)[near].mean()
         whole = balance(scene_t, 0.05).roll(len(scene_t) // 2, dims=0)
         scene_loss = -(whole * (scene_s.float() / 0.1).log_softmax(-1)).sum(-1).mean()
-        pairs = pair_loss(tokens, places, looks, student.pair_scale, student.pair_bias)
-        loss = 0.5 * patch_loss + 0.2 * scene_loss + 4 * pairs
+        together = (alike(looks, places) + 2 * alike(means[..., :6], means[..., 6:])) / 3
+        pairs = pair_loss(tokens, together, student.pair_scale, student.pair_bias)
+        loss = 0.5 * patch_loss + 0.1 * scene_loss + 8 * pairs
         opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
