@@ -80,7 +80,7 @@ def overlay(
         for region in shown[:_MAX_MARKED]:
             parts = [glyphs.shorten(titles[region.id])] if layers.names else []
             parts += [f"{region.score:.2f}"] if layers.scores else []
-            x, y = _middle(region)
+            x, y = middle(region)
             # Below the point when that is drawn too: it sits where the class is surest, often the middle.
             glyphs.label(
                 canvas, " ".join(parts), x, y + (15 * u if layers.prompts else 0), region_color(region, colors), u
@@ -198,7 +198,7 @@ def region_titles(regions: Sequence[Region]) -> dict[int, str]:
     return titles
 
 
-def _middle(region: Region) -> tuple[float, float]:
+def middle(region: Region) -> tuple[float, float]:
     """The place inside a region farthest from its edge, in photo pixels."""
     step = max(1, max(region.crop.shape) // 200)
     small = np.pad(region.crop[::step, ::step], 1).astype(np.uint8)
