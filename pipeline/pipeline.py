@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, nullcontext
 from typing import Any
 
-import numpy as np
-
+from .by_hand import ByHand
 from .cache import ByteCache
 from .dense.encode import encode
 from .dense.recipes import Recipe, get_recipe
 from .dense.sam_features import SamFeatures, encode_sam
-from .device import on_device, share_of
-from .edit.edit import check_request, edit
+from .device import on_device, share_of, shared_progress
 from .errors import NamebrushError
 from .models.loaders import Models, load_models
 from .models.records import Geometry
 from .photo import MAX_MEGAPIXELS, PhotoSource, open_photo
 from .progress import Progress
-from .records import EditRequest, EditResult, Encoded, Photo, Region, SamEmbedding, Segmentation, Vocabulary
+from .records import Encoded, Photo, Segmentation, Vocabulary
 from .refine.refine import refine
 from .refine.settings import RefineSettings
 from .segment import segment
-from .select import select
-from .settings import EditSettings, SegmentSettings, SelectSettings, split
+from .settings import SegmentSettings, split
 from .text.embed import embed_words
 from .vocabulary import parse_vocabulary
 
@@ -35,7 +31,7 @@ CACHE_BYTES = 1 << 30
 PAPER_SCALE = 40.0
 
 
-class Pipeline:
+class Pipeline(ByHand):
     """Loaded models and a cache of what their image encoders said, keyed by the photo's content.
 
     Safe to share between threads; holds no photo. New words on a photo, other thresholds, another refinement and
@@ -110,7 +106,7 @@ class Pipeline:
 
         def make() -> Encoded:
             # Fetched before the device is held: nobody may wait for another's features with the device in hand.
-            features = self.sam_features(photo, _shared(progress, 0.0, 0.5)) if "sam" in recipe.needs else None
+            features = self.sam_features(photo, shared_progress(progress, 0.0, 0.5)) if "sam" in recipe.needs else None
             part = share_of(progress, 0.5, 1.0)
             with on_device(self.models.device, progress), progress.stage("encode"):
                 return encode(photo, recipe, self.models, geometry, part, sam=features, shared=self.cache)
@@ -166,7 +162,7 @@ class Pipeline:
 
         encoded = self.encode(
             photo, chosen.method, short_side=chosen.short_side, window=chosen.window, stride=chosen.stride,
-            residual=chosen.residual, progress=_shared(run, 0.0, 0.6),
+            residual=chosen.residual, progress=shared_progress(run, 0.0, 0.6),
         )  # fmt: skip
         with run.stage("words"):
             text = embed_words(
@@ -200,82 +196,9 @@ class Pipeline:
             get_recipe(method)
         found = []
         for i, method in enumerate(methods):
-            part = _shared(progress, i / len(methods), (i + 1) / len(methods)) if progress else None
+            part = shared_progress(progress, i / len(methods), (i + 1) / len(methods)) if progress else None
             found.append(self.segment(photo, classes, method=method, progress=part, **settings))
         return tuple(found)
-
-    def select(
-        self,
-        photo: PhotoSource,
-        points: Iterable[Sequence[float]] = (),
-        box: Sequence[float] | None = None,
-        region: Region | None = None,
-        *,
-        progress: Progress | None = None,
-        **settings: Any,
-    ) -> Region:
-        """Make a mask by hand, or correct one; SAM's image encoder runs on a photo's first use at most.
-
-        Args:
-            photo: anything `open` takes.
-            points: (x, y) or (x, y, label) in photo pixels; label 1 (also if left out) belongs, 0 does not.
-            box: x0, y0, x1, y1 with exclusive ends.
-            region: the mask that the points correct.
-            progress: see the class.
-            settings: fields of `settings.SelectSettings`.
-
-        Raises:
-            NamebrushError: neither point nor box, or one outside the photo.
-        """
-        (chosen,) = split(settings, SelectSettings)
-        photo, run = self.open(photo), progress or Progress()
-        asked = [(float(p[0]), float(p[1]), int(p[2]) if len(p) > 2 else 1) for p in points]
-        with ExitStack() as held, run.stage("select"):
-
-            def embedding() -> SamEmbedding:  # asked for only where SAM and not grabCut makes the mask
-                features = self.sam_features(photo, _shared(run, 0.0, 0.8))
-                held.enter_context(on_device(self.models.device, run))
-                return features.embedding
-
-            part = share_of(run, 0.8, 1.0)
-            return select(photo, self.models.sam, embedding, asked, box, region, chosen.gate, part)
-
-    def edit(
-        self,
-        photo: PhotoSource,
-        what: Region | Iterable[Region] | np.ndarray,
-        kind: str = "remove",
-        prompt: str = "",
-        seed: int = 0,
-        *,
-        progress: Progress | None = None,
-        **settings: Any,
-    ) -> EditResult:
-        """Remove, replace or restyle what is selected; every pixel outside the mask really used stays as it is.
-
-        Args:
-            photo: anything `open` takes.
-            what: a region, several regions (all of them are changed), or a mask bool [H, W].
-            kind: "remove", "replace" or "restyle".
-            prompt: what shall be there, in words.
-            seed: same seed, same picture.
-            progress: see the class.
-            settings: further fields of `settings.EditSettings`.
-
-        Raises:
-            NamebrushError: an empty selection, one of another photo's size, an unknown setting or one out of range, or
-                a model that is needed and not here.
-        """
-        photo, run = self.open(photo), progress or Progress()
-        (chosen,) = split({"kind": kind, "prompt": prompt, "seed": seed, **settings}, EditSettings)
-        fields = dataclasses.asdict(chosen)
-        what = what if isinstance(what, (Region, np.ndarray)) else tuple(what)
-        fields["subject"] = fields["subject"] or _name_of(what)
-        request = EditRequest(mask=mask_of(what, photo.size), **fields)
-        # Copying from the photo runs no model, so nobody needs to wait for it.
-        device = on_device(self.models.device, run) if check_request(request) == "diffusion" else nullcontext()
-        with device:
-            return edit(photo, request, self.models, run)
 
     def _refine(self, photo, labels, scores, vocabulary, method, settings: RefineSettings, run: Progress):
         if method == "none":
@@ -283,7 +206,7 @@ class Pipeline:
                 return refine(
                     photo, labels, scores, vocabulary, None, None, settings, share_of(run, 0.75, 1.0), method=method
                 )
-        sam, features = self.models.sam, self.sam_features(photo, _shared(run, 0.75, 0.85))
+        sam, features = self.models.sam, self.sam_features(photo, shared_progress(run, 0.75, 0.85))
         with on_device(self.models.device, run), run.stage("refine"):
             return refine(
                 photo, labels, scores, vocabulary, features.embedding, sam, settings, share_of(run, 0.85, 1.0),
@@ -308,36 +231,6 @@ class Pipeline:
                 f"The stride ({geometry.stride}) must not exceed the window ({geometry.window}): there would be gaps."
             )
         return geometry
-
-
-def mask_of(what: Region | Iterable[Region] | np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """One mask bool [H, W] of a region, of several regions together, or of a mask.
-
-    Raises:
-        NamebrushError: nothing is selected, or what is selected belongs to a photo of another size.
-    """
-    masks = [what] if isinstance(what, (Region, np.ndarray)) else list(what)
-    joined = np.zeros(size, bool)
-    for one in masks:
-        mask = one.mask if isinstance(one, Region) else np.asarray(one)
-        if mask.shape != tuple(size):
-            given = " x ".join(map(str, mask.shape[1::-1]))
-            raise NamebrushError(f"The mask is {given} pixels but the photo is {size[1]} x {size[0]}.")
-        joined |= mask.astype(bool)
-    if not joined.any():
-        raise NamebrushError("Nothing is selected: point at the thing, or name it.")
-    return joined
-
-
-def _name_of(what: Region | Iterable[Region] | np.ndarray) -> str:
-    """The classes of the regions, each once; nothing for masks and what was selected by hand."""
-    regions = [what] if isinstance(what, (Region, np.ndarray)) else what
-    return ", ".join(dict.fromkeys(r.name for r in regions if isinstance(r, Region) and r.class_index >= 0))
-
-
-def _shared(progress: Progress, low: float, high: float) -> Progress:
-    """As `share_of`, but the seconds are the other's own."""
-    return dataclasses.replace(share_of(progress, low, high), seconds=progress.seconds)
 
 
 def _add(total: dict[str, float], seconds: dict[str, float]) -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import pipeline.pipeline
+import pipeline.by_hand
 from pipeline import Cancelled, NamebrushError, Pipeline, Progress, Vocabulary
-from pipeline.pipeline import mask_of
+from pipeline.picked import mask_of
 from pipeline.records import ClassName, Prompt, Region
 from tests.small_models import SMALL, counted, picture, small_pipeline
 
@@ -258,7 +258,7 @@ def test_edit_refuses_bad_requests_before_any_work(pipe):
 
 def test_edit_is_told_what_the_regions_are(pipe, monkeypatch):
     asked = []
-    monkeypatch.setattr(pipeline.pipeline, "edit", lambda photo, request, models, progress: asked.append(request))
+    monkeypatch.setattr(pipeline.by_hand, "edit", lambda photo, request, models, progress: asked.append(request))
     mask = np.zeros((96, 128), bool)
     mask[2:5, 2:5] = True
     dog, by_hand = region(mask), replace(region(mask), class_index=-1, name="by hand")
