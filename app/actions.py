@@ -75,7 +75,7 @@ def _found_line(found: Segmentation, took: float) -> str:
     line = f"{texts.several(len(masks), 'mask') if masks else 'Nothing was found'} in {texts.seconds(took)}."
     if missing:
         line += f" Not found: {texts.short(', '.join(missing), 80)}. Try another word, or point at it."
-    return " ".join([line, *found.vocabulary.notes])
+    return " ".join([line, *found.notes])
 
 
 def click(session: Session, x: float, y: float) -> tuple[Told, dict | None]:

@@ -61,8 +61,8 @@ def labels_png(labels: np.ndarray, colors: Sequence[Color]) -> bytes:
 def regions_json(segmentation: Segmentation, colors: Sequence[Color] | None = None) -> dict:
     """The contents of `regions.json`: photo, what made it, classes with areas, regions with prompts and masks.
 
-    Beyond the promised keys it holds the background names, the threshold, and per region the prompt's box, who drew
-    its edges and SAM's predicted IoU.
+    Beyond the promised keys it holds the background names, the threshold, the notes a person should read, and per
+    region the prompt's box, who drew its edges and SAM's predicted IoU.
 
     Args:
         segmentation: what to describe.
@@ -80,6 +80,7 @@ def regions_json(segmentation: Segmentation, colors: Sequence[Color] | None = No
         "refine": segmentation.refine,
         "background": list(segmentation.vocabulary.background),
         "threshold": segmentation.vocabulary.threshold,
+        "notes": list(segmentation.notes),
         "seconds": {stage: round(float(s), 3) for stage, s in segmentation.seconds.items()},
         "classes": [
             {"index": i, "name": c.name, "synonyms": list(c.synonyms), "color": hex_color(colors[i]), "area": areas[i]}

@@ -23,7 +23,8 @@ from .refine.settings import RefineSettings
 from .segment import segment
 from .settings import SegmentSettings, split
 from .text.embed import embed_words
-from .vocabulary import parse_vocabulary
+from .text.known import unknown_note
+from .vocabulary import DISTRACTORS, parse_vocabulary
 
 #: Bytes of image features kept, whoever's photos they are.
 CACHE_BYTES = 1 << 30
@@ -151,15 +152,12 @@ class Pipeline(ByHand):
         if names is not None and not isinstance(names, str):
             settings["background"] = ", ".join(names)
         chosen, refining = split(settings, SegmentSettings, RefineSettings)
-        vocabulary = classes if isinstance(classes, Vocabulary) else parse_vocabulary(
-            classes, background=chosen.background, threshold=chosen.threshold
+        vocabulary = parse_vocabulary(
+            classes, chosen.background, chosen.threshold, self.models.distractors or DISTRACTORS
         )
         photo = self.open(photo)
         run = Progress(progress.report) if progress else Progress()
         recipe, clip = get_recipe(chosen.method), self.models.clip
-        if clip.distractors and not isinstance(classes, Vocabulary):
-            vocabulary = parse_vocabulary(classes, chosen.background, chosen.threshold, clip.distractors)
-
         encoded = self.encode(
             photo, chosen.method, short_side=chosen.short_side, window=chosen.window, stride=chosen.stride,
             residual=chosen.residual, progress=shared_progress(run, 0.0, 0.6),
@@ -175,9 +173,11 @@ class Pipeline(ByHand):
         labels, regions = self._refine(photo, labels, scores, vocabulary, chosen.refine, refining, run)
         if progress:
             _add(progress.seconds, run.seconds)
+        notes = vocabulary.notes + unknown_note(vocabulary.queries, clip.known_words, clip.distractors)
         return Segmentation(
-            photo, vocabulary, labels, scores, regions, self.preset, recipe.name, chosen.refine, dict(run.seconds)
-        )
+            photo, vocabulary, labels, scores, regions, self.preset, recipe.name, chosen.refine, dict(run.seconds),
+            notes,
+        )  # fmt: skip
 
     def compare(
         self,

@@ -42,7 +42,7 @@ def run_segment(args: argparse.Namespace) -> None:
     tell(photo.notes)
     progress = stderr_progress(args)
     found = load(args, progress).segment(photo, args.classes, progress=progress, **settings)
-    tell(found.vocabulary.notes)
+    tell(found.notes)
     from ..export import write_segmentation
 
     write_segmentation(found, args.out)
@@ -147,7 +147,7 @@ def _read_mask(path: str, photo: Photo) -> np.ndarray:
 def _select(pipe: Pipeline, photo: Photo, args, points, box, settings, by_hand, progress: Progress):
     if args.classes:
         found = pipe.segment(photo, args.classes, progress=progress, **settings)
-        tell(found.vocabulary.notes)
+        tell(found.notes)
         return [region for name in args.select for region in found.find(name)]
     region = pipe.select(photo, points, box, progress=progress, **by_hand)
     print(f"Selected {region.area} pixels by {region.made_by}, score {region.score:.2f}")

@@ -30,10 +30,11 @@ def run_compare(args: argparse.Namespace) -> None:
     check_folder(args.out)
     methods = [get_recipe(name).name for name in args.methods.split(",") if name.strip()]
     settings = segment_settings(args)
-    vocabulary = parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
-    tell((*photo.notes, *vocabulary.notes))
+    parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
+    tell(photo.notes)
     progress = stderr_progress(args)
     found = load(args, progress).compare(photo, args.classes, methods, progress=progress, **settings)
+    tell(dict.fromkeys(note for one in found for note in one.notes))
     write_figure(found, args.out)
     for one in found:
         print(f"{one.method}: {len(one.regions)} regions, {sum(one.seconds.values()):.2f} s")

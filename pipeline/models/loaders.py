@@ -95,6 +95,15 @@ class Models:
         """SAM; loaded at first use. Raises `NamebrushError` where its weights cannot be had."""
         return self._get("sam", self._progress)
 
+    @property
+    def distractors(self) -> tuple[str, ...]:
+        """The background names that suit this CLIP, as `ClipModel.distractors`; read without loading its weights."""
+        part = self._parts["clip"]
+        if not isinstance(part, fetch.Choice):
+            return part.distractors
+        own = part.checkpoint is not None and not part.checkpoint.sources
+        return builtin.distractors_of(part.path) if own or part.path is not None else ()
+
     def inpaint(self, progress: Progress | None = None):
         """The `diffusers` inpainting pipeline; loaded at first use.
 
