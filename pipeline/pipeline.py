@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .by_hand import ByHand
 from .cache import ByteCache
 from .dense.encode import encode
+from .dense.options import asked_recipe, dataset_settings, options_text
 from .dense.recipes import Recipe, get_recipe
 from .dense.sam_features import SamFeatures, encode_sam
+from .dense.words import read_words
 from .device import on_device, share_of, shared_progress
 from .errors import NamebrushError
 from .models.loaders import Models, load_models
@@ -89,6 +91,9 @@ class Pipeline(ByHand):
         window: int | None = None,
         stride: int | None = None,
         residual: str = "auto",
+        proxy: str = "own",
+        options: str | Mapping[str, Any] = "",
+        dataset: str = "",
         progress: Progress | None = None,
     ) -> Encoded:
         """The dense features of a photo under a method, from the cache where they are there.
@@ -99,10 +104,12 @@ class Pipeline(ByHand):
             short_side, window, stride: pixels; None takes the preset's.
             residual: "keep" or "drop" the last block's residual and feed-forward; "auto" drops them where the CLIP
                 model asks for it.
+            proxy, options, dataset: see `dense.options.asked_recipe`.
             progress: see the class.
         """
         photo, progress = self.open(photo), progress or Progress()
-        recipe, geometry = self._recipe(method, residual), self._geometry(short_side, window, stride)
+        asked = asked_recipe(method, proxy, options, dataset)
+        recipe, geometry = self._recipe(asked, residual), self._geometry(short_side, window, stride)
         progress.seconds.setdefault("encode", 0.0)
 
         def make() -> Encoded:
@@ -151,16 +158,21 @@ class Pipeline(ByHand):
         names = settings.get("background")
         if names is not None and not isinstance(names, str):
             settings["background"] = ", ".join(names)
+        if isinstance(settings.get("options"), Mapping):
+            settings["options"] = options_text(settings["options"])
+        settings = {**dataset_settings(settings.get("dataset", "")), **settings}
         chosen, refining = split(settings, SegmentSettings, RefineSettings)
+        recipe = asked_recipe(chosen.method, chosen.proxy, chosen.options, chosen.dataset)
         vocabulary = parse_vocabulary(
             classes, chosen.background, chosen.threshold, self.models.distractors or DISTRACTORS
         )
         photo = self.open(photo)
         run = Progress(progress.report) if progress else Progress()
-        recipe, clip = get_recipe(chosen.method), self.models.clip
+        clip = self.models.clip
         encoded = self.encode(
             photo, chosen.method, short_side=chosen.short_side, window=chosen.window, stride=chosen.stride,
-            residual=chosen.residual, progress=shared_progress(run, 0.0, 0.6),
+            residual=chosen.residual, proxy=chosen.proxy, options=chosen.options, dataset=chosen.dataset,
+            progress=shared_progress(run, 0.0, 0.6),
         )  # fmt: skip
         with run.stage("words"):
             text = embed_words(
@@ -169,7 +181,9 @@ class Pipeline(ByHand):
             )  # fmt: skip
         with run.stage("segment"):
             scale = chosen.scale or clip.logit_scale * recipe.logit_scale / PAPER_SCALE
-            labels, scores = segment(encoded, text, vocabulary, photo.size, scale, share_of(run, 0.65, 0.75))
+            frames = self._read(encoded, text, vocabulary, scale, chosen.templates, share_of(run, 0.65, 0.7))
+            part = share_of(run, 0.7, 0.75)
+            labels, scores = segment(encoded, text, vocabulary, photo.size, scale, part, frames=frames)
         labels, regions = self._refine(photo, labels, scores, vocabulary, chosen.refine, refining, run)
         if progress:
             _add(progress.seconds, run.seconds)
@@ -213,13 +227,25 @@ class Pipeline(ByHand):
                 method=method,
             )  # fmt: skip
 
-    def _recipe(self, method: str, residual: str) -> Recipe:
-        recipe = get_recipe(method)
+    def _read(self, encoded: Encoded, text, vocabulary: Vocabulary, scale: float, templates: str, run: Progress):
+        """Scores of the words by the method's own reader; None where plain cosines do."""
+        if encoded.recipe.reader == "cosines":
+            return None
+        clip = self.models.clip
+        with on_device(self.models.device, run):  # a reader may run CLIP's last block
+            return read_words(
+                encoded, text, vocabulary, scale, visual=clip.model.visual, progress=run,
+                empty=lambda: embed_words(clip, [""], templates),
+            )  # fmt: skip
+
+    def _recipe(self, recipe: Recipe, residual: str) -> Recipe:
+        """What was asked for, as the models at hand want it."""
         # "clip" is there to show what CLIP does untouched.
         drop = residual == "drop" or (residual == "auto" and self.models.clip.drop_residual and recipe.name != "clip")
         if drop and recipe.residual:
             recipe = dataclasses.replace(recipe, residual=False)
-        if recipe.aggregation == "sam" and self.models.sam.cos_fac is not None:
+        asked = recipe.cos_fac != get_recipe(recipe.name).cos_fac
+        if recipe.aggregation == "affinity" and not asked and self.models.sam.cos_fac is not None:
             recipe = dataclasses.replace(recipe, cos_fac=self.models.sam.cos_fac)
         return recipe
 

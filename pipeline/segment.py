@@ -31,6 +31,7 @@ def segment(
     work_side: int = WORK_SIDE,
     score_bytes: int = SCORE_BYTES,
     band_bytes: int = BAND_BYTES,
+    frames: list[torch.Tensor] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give every pixel the class whose words fit best.
 
@@ -48,6 +49,7 @@ def segment(
         work_side: long side at which labels are computed at most.
         score_bytes: bytes of probabilities returned at most.
         band_bytes: bytes of the probabilities of all words that are worked on at a time.
+        frames: the words' scores where a method has its own way to them (`dense.words.read_words`); None: cosines.
 
     Returns:
         Labels int32 [H, W], -1 for no class, and probabilities float32 [C (+1 with background names), h, w], where
@@ -59,7 +61,7 @@ def segment(
     progress = progress or Progress()
     if len(text) != len(vocabulary.queries):
         raise ValueError(f"{len(vocabulary.queries)} words but {len(text)} embeddings")
-    cosines = frame_cosines(encoded, text)
+    cosines = frame_cosines(encoded, text) if frames is None else frames
     work = shrunk(size, math.prod(size) * min(1.0, work_side / max(size)) ** 2)
     channels = len(vocabulary.classes) + bool(vocabulary.background)
     kept = shrunk(work, score_bytes / (4 * channels))

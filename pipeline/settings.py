@@ -189,6 +189,18 @@ class SegmentSettings:
         "Whether the last block's residual and feed-forward are kept; auto: as the CLIP model asks.",
         choices=("auto", "keep", "drop"),
     )
+    proxy: str = setting(
+        "own", "Proxy", "Whose correlations are borrowed, by methods that borrow: own and sam are the preset's DINO "
+        "and SAM; dino-s8, dino-s16, dino-b8, dino-b16, dinov2-s14, dinov2-b14, sam-b, a hub name or a folder.",
+    )  # fmt: skip
+    options: str = setting(
+        "", "Method options", "What is changed about the method, as name=value, name=value; its constants are listed "
+        "by `python -m pipeline methods`.",
+    )  # fmt: skip
+    dataset: str = setting(
+        "", "As published for", "Trident's published sizes and thresholds for a data set; none if left out.",
+        choices=("", "voc20", "voc21", "context59", "context60", "coco-object", "coco-stuff", "ade20k", "cityscapes"),
+    )  # fmt: skip
     scale: float | None = setting(
         None, "Scale", "Factor between cosines and logits; the method's own if left out.", min=0.1, max=1000.0
     )
@@ -203,6 +215,10 @@ class SegmentSettings:
     )
 
     def __post_init__(self):
+        if isinstance(self.method, str) and self.method != "trident":
+            from .dense.recipes import method_name
+
+            object.__setattr__(self, "method", method_name(self.method))
         validate(self)
         if self.window and self.stride and self.stride > self.window:
             raise NamebrushError(f"The stride ({self.stride}) must not exceed the window ({self.window}).")

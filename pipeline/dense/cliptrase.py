@@ -54,9 +54,14 @@ def dbscan(rows: np.ndarray, radius: float, least: int) -> np.ndarray:
     squares = (rows**2).sum(1)
     distances = np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * rows @ rows.T, 0))
     np.fill_diagonal(distances, 0)
+    return dbscan_of(distances, radius, least)
+
+
+def dbscan_of(distances: np.ndarray, radius: float, least: int) -> np.ndarray:
+    """As `dbscan`, from the distances [n, n] themselves."""
     near = distances <= radius
     core = near.sum(1) >= least
-    labels = np.full(len(rows), -1, np.int64)
+    labels = np.full(len(distances), -1, np.int64)
     cluster = 0
     for first in np.flatnonzero(core):
         if labels[first] >= 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -58,27 +60,60 @@ def frame_cosines(encoded: Encoded, text: np.ndarray) -> list[Tensor]:
     Raises:
         ValueError: the maps leave part of their frame uncovered, or the words were embedded by another CLIP.
     """
-    words = torch.from_numpy(np.ascontiguousarray(text, dtype=np.float32))
+    words = as_words(text)
+    return [join_maps([(one, _cosines(one, words)) for one in maps], frame)
+            for frame, maps in by_frame(encoded).items()]
+
+
+def as_words(text: np.ndarray) -> Tensor:
+    """Text embeddings [Q, D] as a float32 tensor."""
+    return torch.from_numpy(np.ascontiguousarray(text, dtype=np.float32))
+
+
+def by_frame(encoded: Encoded) -> dict[tuple[int, int], list[FeatureMap]]:
+    """The maps of each frame, in order."""
     frames: dict[tuple[int, int], list[FeatureMap]] = {}
     for one in encoded.maps:
-        if one.features.shape[0] != words.shape[1]:
-            raise ValueError(f"features of {one.features.shape[0]} channels, words of {words.shape[1]}")
         frames.setdefault(tuple(one.frame or encoded.frame), []).append(one)
-    return [_frame_cosines(maps, words, frame) for frame, maps in frames.items()]
+    return frames
 
 
-def _frame_cosines(maps: list[FeatureMap], words: Tensor, frame: tuple[int, int]) -> Tensor:
-    """Cosines [Q, *frame] averaged over the maps that cover each pixel."""
-    total = torch.zeros(len(words), *frame)
-    count = torch.zeros(frame)
-    for one in maps:
-        features = torch.tensor(one.features)
-        cosines = (words @ features.flatten(1)).unflatten(-1, features.shape[1:])
+def map_size(one: FeatureMap) -> tuple[int, int]:
+    """Height and width of a map's box in pixels of its frame."""
+    x0, y0, x1, y1 = one.box
+    return y1 - y0, x1 - x0
+
+
+def _cosines(one: FeatureMap, words: Tensor) -> Tensor:
+    if one.features.shape[0] != words.shape[1]:
+        raise ValueError(f"features of {one.features.shape[0]} channels, words of {words.shape[1]}")
+    features = torch.tensor(one.features)
+    return (words @ features.flatten(1)).unflatten(-1, features.shape[1:])
+
+
+def join_maps(maps: Iterable[tuple[FeatureMap, Tensor]], frame: tuple[int, int]) -> Tensor:
+    """Scores of windows joined into one map: each goes bilinearly to the pixels of its window's box, what lies outside
+    the frame is cut off, and what overlaps is averaged.
+
+    Args:
+        maps: windows, each with its scores, float32 [Q, h, w] of any size.
+        frame: height and width.
+
+    Returns:
+        float32 [Q, *frame].
+
+    Raises:
+        ValueError: the windows leave part of the frame uncovered.
+    """
+    total, count = None, torch.zeros(frame)
+    for one, scores in maps:
+        if total is None:
+            total = torch.zeros(len(scores), *frame)
         x0, y0, x1, y1 = one.box
-        pixels = resize_bilinear(cosines, (y1 - y0, x1 - x0))
+        pixels = resize_bilinear(scores, (y1 - y0, x1 - x0))
         rows, cols = slice(max(y0, 0), min(y1, frame[0])), slice(max(x0, 0), min(x1, frame[1]))
         total[:, rows, cols] += pixels[:, rows.start - y0 : rows.stop - y0, cols.start - x0 : cols.stop - x0]
         count[rows, cols] += 1
-    if not count.all():
+    if total is None or not count.all():
         raise ValueError("the feature maps leave part of the frame uncovered")
     return total.div_(count)

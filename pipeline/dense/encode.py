@@ -6,7 +6,6 @@ shared between calls through a `cache.ByteCache`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,13 +18,14 @@ from ..cache import ByteCache
 from ..models.records import ClipModel, DinoModel, Geometry, SamModel
 from ..progress import Progress
 from ..records import Encoded, FeatureMap, Photo
-from .dino_features import dino_features
-from .families import LAYERED, layered_map, spliced_map, window_maps
-from .recipes import Recipe
+from .families import Window, layered_map, spliced_map, window_maps
+from .foundation import dino_windows, padding_multiple, sam_windows
+from .recipe import SHARED, Recipe
+from .regions_of_sam import region_map
 from .sam_features import SamFeatures, encode_sam
 from .trident import SamRun
 from .trunk import Trunk, check_tower, heads_of, run_trunk
-from .windows import Layout, Size, cut_all, layout_of, normalised, padded_box, resize_photo, unnormalised
+from .windows import Layout, Size, cut_all, cut_regions, layout_of, normalised, padded_box, resize_photo
 
 #: Bytes of one layer's attention over a batch of windows; decides how many windows run at once.
 ATTENTION_BYTES = 64 * 2**20
@@ -40,6 +40,10 @@ class Models(Protocol):
     clip: ClipModel
     dino: DinoModel
     sam: SamModel
+
+    def proxy(self, name: str) -> DinoModel | SamModel:
+        """A foundation model to borrow correlations from, beside the preset's own."""
+        ...
 
 
 @dataclass
@@ -74,6 +78,8 @@ class _Job:
     models: Models
     steps: _Steps
     shared: ByteCache | None
+    foundation: DinoModel | SamModel | None = None
+    sam: SamFeatures | None = None
 
     def once(self, key: tuple, make: Callable):
         """Something of this photo, taken from the shared cache where it is there."""
@@ -112,21 +118,34 @@ def encode(
         NamebrushError: the CLIP's image tower has no patches that can be compared with words.
         Cancelled: from `progress`.
     """
-    spliced = recipe.splice == "features"
-    steps = _Steps(progress or Progress(), len(recipe.scales) * (1 + bool(recipe.foundation) + spliced) + spliced)
-    job = _Job(photo, recipe, models, steps, shared)
+    steps = _Steps(progress or Progress(), len(recipe.scales) * _parts(recipe) + ("sam" in recipe.needs))
     check_tower(models.clip.model.visual)
-    runs = _sam_runs(job, sam) if spliced else []
+    job = _Job(photo, recipe, models, steps, shared, foundation_model(models, recipe.foundation), sam)
+    runs = _sam_runs(job) if "sam" in recipe.needs else []
     maps: list[FeatureMap] = []
     frame = None
     for scale in recipe.scales:
         layout = _layout(job, geometry or models.geometry, scale)
         image = normalised(resize_photo(photo.pixels, layout.frame), models.clip.mean, models.clip.std)
-        foundation = _foundation(job, image, layout) if recipe.foundation else None
+        foundation = _foundation(job, image, layout, runs) if recipe.foundation else None
         found, own = _maps(job, image, layout, foundation, runs)
         frame = frame or own
         maps += [one if own == frame else replace(one, frame=own) for one in found]
-    return Encoded(tuple(maps), frame, photo.hash, models.preset, recipe.name, dict(steps.clock.seconds))
+    return Encoded(
+        tuple(maps), frame, photo.hash, models.preset, recipe.name, dict(steps.clock.seconds), recipe
+    )
+
+
+def foundation_model(models: Models, name: str) -> DinoModel | SamModel | None:
+    """The model a recipe's `foundation` names; None where it borrows from no one."""
+    if not name:
+        return None
+    return getattr(models, name) if name in ("dino", "sam") else models.proxy(name)
+
+
+def _parts(recipe: Recipe) -> int:
+    """Equal parts of progress per scale: CLIP's windows, the foundation's, SAM's aggregation."""
+    return 1 + bool(recipe.foundation) + (recipe.aggregation != "none")
 
 
 def sam_run(
@@ -142,10 +161,10 @@ def sam_run(
 
 def _layout(job: _Job, geometry: Geometry, scale: float) -> Layout:
     patch = job.models.clip.patch_size
-    multiple = math.lcm(patch, job.models.dino.patch_size) if job.recipe.foundation else patch
     return layout_of(
         job.photo.size, max(patch, round(geometry.short_side * scale)), geometry.window, geometry.stride, patch,
-        multiple, whole_patches=job.recipe.splice == "features", pad=job.recipe.padding == "patch",
+        padding_multiple(patch, job.foundation), whole_patches=job.recipe.splice == "features",
+        pad=job.recipe.padding == "patch",
     )
 
 
@@ -164,24 +183,26 @@ def _in_batches(job: _Job, image: Tensor, layout: Layout, module: nn.Module, pat
     return results
 
 
-def _foundation(job: _Job, image: Tensor, layout: Layout) -> Tensor:
-    """DINO's features of every window, float32 [W, C, vh, vw].
-
-    DINO sees the very windows CLIP sees: CLIP's statistics taken out again, DINO's own put in, padding included.
-    """
-    clip, dino = job.models.clip, job.models.dino
+def _foundation(job: _Job, image: Tensor, layout: Layout, runs: list[SamFeatures]) -> Tensor:
+    """The foundation model's features of every window, float32 [W, C, vh, vw]."""
+    model, clip = job.foundation, job.models.clip
+    if isinstance(model, SamModel):
+        with job.steps.part("sam"):
+            mine = runs[0] if model is job.models.sam and not job.recipe.halves else sam_run(
+                job.photo, model, shared=job.shared)
+            return sam_windows(mine, layout, clip.patch_size)
+    facet = job.recipe.facet
 
     def run(windows: Tensor) -> Tensor:
-        colours = unnormalised(windows, clip.mean, clip.std)
-        return dino_features(dino.model, normalised(colours, dino.mean, dino.std))
+        return dino_windows(model, windows, clip, facet)
 
     def make() -> Tensor:
-        heads = dino.model.config.num_attention_heads
+        heads = model.model.config.num_attention_heads
         return torch.cat(_in_batches(
-            job, image, layout, dino.model, dino.patch_size, heads, run, "Comparing places in the photo"))
+            job, image, layout, model.model, model.patch_size, heads, run, "Comparing places in the photo"))
 
     with job.steps.part("dino"):
-        return job.once(("dino", dino.name, clip.mean, clip.std, layout), make)
+        return job.once(("dino", model.name, facet, clip.mean, clip.std, layout), make)
 
 
 def _trunk(job: _Job, image: Tensor, layout: Layout) -> Trunk:
@@ -198,41 +219,68 @@ def _trunk(job: _Job, image: Tensor, layout: Layout) -> Trunk:
 
 
 def _maps(
-    job: _Job, image: Tensor, layout: Layout, foundation: Tensor | None, runs: list[SamRun]
+    job: _Job, image: Tensor, layout: Layout, foundation: Tensor | None, runs: list[SamFeatures]
 ) -> tuple[list[FeatureMap], Size]:
     """The maps of one scale and the frame their boxes refer to."""
     clip, recipe = job.models.clip, job.recipe
     visual = clip.model.visual
     with job.steps.part("clip"):
-        if recipe.family in LAYERED:
-            return _layered(job, image, layout), layout.frame
+        if recipe.family not in SHARED:
+            return _layered(job, image, layout, foundation, runs), layout.frame
         trunk = _trunk(job, image, layout)
-        if not runs:
+        if recipe.splice == "cosines":
             return window_maps(visual, trunk, layout, recipe, foundation), layout.frame
+        if recipe.aggregation == "none":
+            one = spliced_map(visual, trunk, layout, recipe, foundation, (), clip.patch_size)
+            return [one], one.features.shape[1:]
     with job.steps.part("sam"):
         job.steps.say("Joining what belongs together")
-        one = spliced_map(visual, trunk, layout, recipe, foundation, runs, clip.patch_size)
+        aggregated: list[SamRun] = [(run.values, run.attention, run.grid) for run in runs]
+        one = spliced_map(visual, trunk, layout, recipe, foundation, aggregated, clip.patch_size)
     return [one], one.features.shape[1:]
 
 
-def _layered(job: _Job, image: Tensor, layout: Layout) -> list[FeatureMap]:
-    """One map per window by a family that reads several blocks, window by window."""
+def _layered(
+    job: _Job, image: Tensor, layout: Layout, foundation: Tensor | None, runs: list[SamFeatures]
+) -> list[FeatureMap]:
+    """One map per window by a family that computes windows one by one."""
     visual, count, maps = job.models.clip.model.visual, len(layout.boxes), []
+    regions = _regions(job, layout, runs[0]) if job.recipe.regions else None
     weight = visual.conv1.weight
     for index, box in enumerate(layout.boxes):
         job.steps.say(f"Looking at the photo, {index + 1} of {count} windows", index / count)
-        window = cut_all(image, layout, index, index + 1).to(weight.device, weight.dtype)
-        maps.append(layered_map(visual, window, padded_box(box, layout.multiple), job.recipe))
+        window = Window(
+            visual, cut_all(image, layout, index, index + 1).to(weight.device, weight.dtype), job.recipe,
+            None if foundation is None else foundation[index : index + 1].to(weight.device),
+            None if regions is None else cut_regions(regions, layout, box).to(weight.device),
+        )
+        maps.append(layered_map(window, padded_box(box, layout.multiple)))
+    if regions is not None:
+        extras = {**maps[0].extras, "frame_regions": regions.to(torch.int16).numpy()}
+        maps[0] = replace(maps[0], extras=extras)
     return maps
 
 
-def _sam_runs(job: _Job, given: SamFeatures | None) -> list[SamRun]:
+def _regions(job: _Job, layout: Layout, run: SamFeatures) -> Tensor:
+    """SAM's regions over the frame, int64 [H, W]."""
+    own = job.recipe.own
+    constants = (own.points, own.iou, own.stability)
+
+    def make() -> Tensor:
+        job.steps.say("Finding regions in the photo")
+        return torch.from_numpy(region_map(job.models.sam, run.embedding, layout.frame, *constants))
+
+    return job.once(("regions", job.models.sam.name, constants, layout.frame), make)
+
+
+def _sam_runs(job: _Job) -> list[SamFeatures]:
     """SAM's run over the photo, or two over its halves; the halves overlap by a column where the width is odd."""
-    sam, pixels = job.models.sam, job.photo.pixels
+    sam, pixels = job.foundation, job.photo.pixels
+    if not isinstance(sam, SamModel) or job.recipe.aggregation != "none" or job.recipe.regions:
+        sam = job.models.sam
     with job.steps.part("sam") as progress:
         if job.recipe.halves:
             half = (pixels.shape[1] + 1) // 2
-            runs = [encode_sam(sam.sam, part, progress) for part in (pixels[:, :half], pixels[:, -half:])]
-        else:
-            runs = [given or sam_run(job.photo, sam, progress, job.shared)]
-    return [(run.values, run.attention, run.grid) for run in runs]
+            return [encode_sam(sam.sam, part, progress) for part in (pixels[:, :half], pixels[:, -half:])]
+        given = job.sam if sam is job.models.sam else None
+        return [given or sam_run(job.photo, sam, progress, job.shared)]

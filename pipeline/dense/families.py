@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..records import Box, FeatureMap
 from .affinity import BLOCK_BYTES
 from .attention import last_block
-from .gem import gem_tokens, surgery_tokens
-from .itaclip import engineered_map
 from .proxy import proxy_attend, proxy_weights
-from .recipes import Recipe
-from .resclip import inner_attention, resclip_tokens
-from .scclip import scclip_tokens
-from .trident import SamRun, aggregate_canvas, window_pass
+from .recipe import WINDOW_FAMILIES, Recipe
+from .trident import SamRun, aggregate_canvas, splice_canvas, window_pass
 from .trunk import Grid, Trunk, head
 from .windows import Layout, padded_box
 
 
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What a family that computes windows one by one is given.
+
+    Attributes:
+        visual: CLIP's image tower.
+        pixels: float [1, 3, h, w] in CLIP's statistics, on the tower's device; whole patches where the recipe pads.
+        recipe: with the constants.
+        foundation: float32 [1, C, vh, vw] where the recipe borrows correlations, else None.
+        regions: int64 [h, w], the region of SAM's that each pixel belongs to, -1 for none; None unless the recipe
+            asks for regions.
+    """
+
+    visual: nn.Module
+    pixels: Tensor
+    recipe: Recipe
+    foundation: Tensor | None = None
+    regions: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What such a family may give back in place of a map alone.
+
+    Attributes:
+        features: float [D, h', w'], unit vectors or means of such.
+        extras: tensors the recipe's word reader needs, by name.
+    """
+
+    features: Tensor
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 def unit_map(features: Tensor, grid: Grid) -> np.ndarray:
     """Features [h * w, D] of any length as a unit-norm map float32 [D, h, w] in memory of the CPU."""
-    return _unit(features, grid).contiguous().cpu().numpy()
+    return in_memory(as_map(features, grid))
 
 
-def _unit(features: Tensor, grid: Grid) -> Tensor:
+def as_map(features: Tensor, grid: Grid) -> Tensor:
+    """Features [h * w, D] of any length as a unit-norm map [D, h, w]."""
     return F.normalize(features.float(), dim=-1).T.unflatten(-1, tuple(grid))
+
+
+def in_memory(tensor: Tensor) -> np.ndarray:
+    """A tensor as an array in memory of the CPU; floating point as float32."""
+    tensor = tensor.detach()
+    return (tensor.float() if tensor.is_floating_point() else tensor).contiguous().cpu().numpy()
 
 
 def window_maps(
@@ -43,7 +81,7 @@ def window_maps(
     maps = []
     for index, box in enumerate(layout.boxes):
         one = Trunk(trunk.tokens[index : index + 1], trunk.grid)
-        if foundation is None:
+        if recipe.family == "block":
             features, grid = block_features(visual, one, recipe)
         else:
             features, grid = proxy_features(visual, one, foundation[index : index + 1], recipe)
@@ -52,63 +90,50 @@ def window_maps(
 
 
 def spliced_map(
-    visual: nn.Module, trunk: Trunk, layout: Layout, recipe: Recipe, foundation: Tensor, runs: Sequence[SamRun],
-    patch: int, budget: int = BLOCK_BYTES,
+    visual: nn.Module, trunk: Trunk, layout: Layout, recipe: Recipe, foundation: Tensor | None,
+    runs: Sequence[SamRun], patch: int, budget: int = BLOCK_BYTES,
 ) -> FeatureMap:
-    """Trident: one map on SAM's grid over the whole photo.
+    """Trident: the windows' tokens before the final LayerNorm become one map over the whole photo.
 
-    Its box is its own grid, so that its cosines go straight to the photo's size, as published.
+    Its box is its own grid, so that its cosines go straight to the photo's size, as published. Without SAM's runs the
+    grid is the canvas's own, with them SAM's.
 
     Args:
         trunk: tokens of all W windows of the layout, whose origins lie on whole patches.
-        foundation: float [W, C, h, w].
-        runs: SAM's run over the photo, or over its halves.
+        foundation: float [W, C, h, w]; None for a variant of the last block.
+        runs: SAM's run over the photo, or over its halves; none for no aggregation.
         patch: side of a CLIP patch.
         budget: bytes of the affinity's working set.
     """
-    outputs = window_pass(visual, trunk, foundation, recipe.beta, recipe.gamma)
-    tokens, grid = aggregate_canvas(
-        outputs, (foundation.shape[-2], foundation.shape[-1]), layout.boxes, patch,
-        (layout.frame[0] // patch, layout.frame[1] // patch), runs, cos_fac=recipe.cos_fac,
-        refine_neg_cos=recipe.refine_neg_cos, kind=recipe.affinity, epsilon=recipe.epsilon, budget=budget,
-    )
+    if foundation is None:
+        outputs, onto = block_tokens(visual, trunk, recipe)[:, 1:], trunk.grid
+    else:
+        outputs = window_pass(visual, trunk, foundation, recipe.beta, recipe.gamma)
+        onto = (foundation.shape[-2], foundation.shape[-1])
+    image = (layout.frame[0] // patch, layout.frame[1] // patch)
+    if runs:
+        tokens, grid = aggregate_canvas(
+            outputs, onto, layout.boxes, patch, image, runs, cos_fac=recipe.cos_fac,
+            refine_neg_cos=recipe.refine_neg_cos, kind=recipe.aggregation, epsilon=recipe.epsilon, budget=budget,
+        )
+    else:
+        canvas = splice_canvas(outputs, onto, layout.boxes, patch, image)
+        tokens, grid = canvas.flatten(0, 1), (canvas.shape[0], canvas.shape[1])
     return FeatureMap(unit_map(head(visual, tokens.to(outputs.dtype)), grid), (0, 0, grid[1], grid[0]))
 
 
-def _gem(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
-    tokens, _, grid = gem_tokens(visual, pixels)
-    return _unit(head(visual, tokens[0, 1:]), grid)
+def layered_map(window: Window, box: Box) -> FeatureMap:
+    """One window by a family of its own; `box` is what it covers of the frame, padding included."""
+    found = WINDOW_FAMILIES[window.recipe.family](window)
+    if isinstance(found, Tensor):
+        found = Found(found)
+    extras = {name: in_memory(value) for name, value in found.extras.items()}
+    return FeatureMap(in_memory(found.features), box, extras=extras)
 
 
-def _surgery(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
-    tokens, _, grid = surgery_tokens(visual, pixels)
-    return _unit(head(visual, tokens[0, 1:]), grid)
-
-
-def _scclip(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
-    result = scclip_tokens(visual, pixels)
-    return _unit(head(visual, result.tokens), result.grid)
-
-
-def _resclip(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
-    inner, tokens, grid = inner_attention(visual, pixels)
-    mixed = resclip_tokens(visual, tokens, grid, recipe.attention, recipe.residual, inner, sigma=recipe.sigma)
-    return _unit(head(visual, mixed[0, 1:]), grid)
-
-
-def _itaclip(visual: nn.Module, pixels: Tensor, recipe: Recipe) -> Tensor:
-    return engineered_map(visual, pixels)
-
-
-#: Families that read several blocks: one window [1, 3, h, w] to a map [D, h', w'] of unit vectors or means of such.
-LAYERED: dict[str, Callable[[nn.Module, Tensor, Recipe], Tensor]] = {
-    "gem": _gem, "surgery": _surgery, "scclip": _scclip, "resclip": _resclip, "itaclip": _itaclip,
-}
-
-
-def layered_map(visual: nn.Module, window: Tensor, box: Box, recipe: Recipe) -> FeatureMap:
-    """One window [1, 3, h, w] by a family of `LAYERED`; `box` is what it covers of the frame, padding included."""
-    return FeatureMap(LAYERED[recipe.family](visual, window, recipe).float().contiguous().cpu().numpy(), box)
+def block_tokens(visual: nn.Module, trunk: Trunk, recipe: Recipe) -> Tensor:
+    """Tokens [B, 1 + h * w, width] of the recipe's variant of the last block, before the final LayerNorm."""
+    return last_block(visual, trunk.tokens, trunk.grid, recipe.attention, recipe.residual, recipe.mlp, recipe.sigma)
 
 
 def block_features(visual: nn.Module, trunk: Trunk, recipe: Recipe) -> tuple[Tensor, Grid]:
@@ -117,8 +142,7 @@ def block_features(visual: nn.Module, trunk: Trunk, recipe: Recipe) -> tuple[Ten
     Returns:
         Features [B, h * w, D], not normalised, without class token, and their grid.
     """
-    tokens = last_block(visual, trunk.tokens, trunk.grid, recipe.attention, recipe.residual, recipe.mlp, recipe.sigma)
-    return head(visual, tokens[:, 1:]), trunk.grid
+    return head(visual, block_tokens(visual, trunk, recipe)[:, 1:]), trunk.grid
 
 
 def proxy_features(visual: nn.Module, trunk: Trunk, foundation: Tensor, recipe: Recipe) -> tuple[Tensor, Grid]:
@@ -128,5 +152,6 @@ def proxy_features(visual: nn.Module, trunk: Trunk, foundation: Tensor, recipe: 
         Features [B, h * w, D], not normalised, and the foundation's grid.
     """
     onto = (foundation.shape[-2], foundation.shape[-1])
+    foundation = foundation.to(trunk.tokens.device, torch.float32)
     weights = proxy_weights(foundation, recipe.beta, recipe.gamma)
     return head(visual, proxy_attend(visual, trunk.tokens, trunk.grid, weights, onto)), onto

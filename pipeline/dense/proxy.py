@@ -39,8 +39,18 @@ def proxy_weights(features: Tensor, beta: float = BETA, gamma: float = GAMMA, me
     unit = F.normalize(features.float(), dim=1).flatten(2)
     similarity = unit.mT @ unit
     mean = mean_similarity(features) if mean is None else mean
-    logits = (similarity - beta * mean.reshape(-1, 1, 1)) * gamma
-    return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
+    return masked_softmax((similarity - beta * mean.reshape(-1, 1, 1)) * gamma)
+
+
+def masked_softmax(logits: Tensor, keep: Tensor | None = None) -> Tensor:
+    """Softmax of each row [..., n, n] over what is not negative, or over `keep`; a place never leaves itself out.
+
+    A place's similarity with itself is the largest of its row, so this changes nothing unless the whole row is
+    negative, where the published code gives no number at all.
+    """
+    keep = logits >= 0 if keep is None else keep
+    own = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    return logits.masked_fill(~(keep | own), -torch.inf).softmax(-1)
 
 
 def proxy_attend(visual: nn.Module, tokens: Tensor, grid: Grid, weights: Tensor, onto: Grid) -> Tensor:

@@ -43,6 +43,12 @@ def window_pass(
     return torch.cat(outputs)
 
 
+def splice_canvas(outputs: Tensor, foundation: Grid, boxes: Sequence[Box], patch: int, image: Grid) -> Tensor:
+    """Window outputs [W, vh * vw, width] laid onto one canvas [rows, columns, width]; see `splice.splice_windows`."""
+    places = [(y0 // patch, x0 // patch, y1 // patch, x1 // patch) for x0, y0, x1, y1 in boxes]
+    return splice_windows(outputs, foundation, places, image)
+
+
 def aggregate_canvas(
     outputs: Tensor, foundation: Grid, boxes: Sequence[Box], patch: int, image: Grid, sams: Sequence[SamRun], **options
 ) -> tuple[Tensor, Grid]:
@@ -61,8 +67,7 @@ def aggregate_canvas(
     Returns:
         float32 [h * w, width], input of `trunk.head`, and its grid (h, w).
     """
-    places = [(y0 // patch, x0 // patch, y1 // patch, x1 // patch) for x0, y0, x1, y1 in boxes]
-    canvas = splice_windows(outputs, foundation, places, image)
+    canvas = splice_canvas(outputs, foundation, boxes, patch, image)
     if len(sams) == 1:
         values, attention, grid = sams[0]
         return aggregate(resize_canvas(canvas, grid), values, attention, **options), grid

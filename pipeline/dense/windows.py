@@ -93,6 +93,12 @@ def cut_all(image: Tensor, layout: Layout, start: int, stop: int) -> Tensor:
     return torch.stack([cut(image, box, layout.multiple) for box in layout.boxes[start:stop]])
 
 
+def cut_regions(regions: Tensor, layout: Layout, box: Box) -> Tensor:
+    """The part of a map of region numbers int64 [H, W] under one window; what is padded belongs to no region (-1)."""
+    x0, y0, x1, y1 = box
+    return F.pad(regions[y0:y1, x0:x1], padding(y1 - y0, x1 - x0, layout.multiple), value=-1)
+
+
 def short_side_frame(size: Size, short: int) -> Size:
     """A size with its short side brought to `short`, the other in proportion (rounded to the nearest pixel)."""
     height, width = size

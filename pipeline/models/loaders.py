@@ -104,6 +104,28 @@ class Models:
         own = part.checkpoint is not None and not part.checkpoint.sources
         return builtin.distractors_of(part.path) if own or part.path is not None else ()
 
+    def proxy(self, name: str) -> DinoModel | SamModel:
+        """A foundation model to borrow correlations from, beside the preset's own; loaded at first use.
+
+        Args:
+            name: a name of `dense.options.PROXIES`, or anything `dino=` takes; what begins with "sam" is a SAM.
+
+        Raises:
+            NamebrushError: no such model, or its weights cannot be had.
+        """
+        from ..dense.options import PROXIES  # the engine's short names; imported late, it needs these records
+
+        known = PROXIES.get(name, name)
+        kind = "sam" if known.startswith("sam-") else "dino"
+        own = self._parts[kind]
+        if isinstance(own, fetch.Choice) and own.checkpoint is not None and own.checkpoint.name == known:
+            return self._get(kind, self._progress)
+        key = f"proxy {known}"
+        with self._locks[kind]:
+            if key not in self._loaded:
+                self._loaded[key] = self._load(kind, self._progress, fetch.choose(kind, known, get_preset(self.preset)))
+            return self._loaded[key]
+
     def inpaint(self, progress: Progress | None = None):
         """The `diffusers` inpainting pipeline; loaded at first use.
 
@@ -158,8 +180,8 @@ class Models:
                     self._loaded[kind] = self._load(kind, progress)
         return self._loaded[kind]
 
-    def _load(self, kind: str, progress: Progress) -> Any:
-        part = self._parts[kind]
+    def _load(self, kind: str, progress: Progress, chosen: fetch.Choice | None = None) -> Any:
+        part = self._parts[kind] if chosen is None else chosen
         if part is None:
             part = fetch.choose(kind, None, get_preset(self.preset))  # raises, and says what to do
         if not isinstance(part, fetch.Choice):
