@@ -2,6 +2,7 @@
 
 Each returns a `Told`, the line to show. Errors a person can cause pass through as `NamebrushError`, and `Cancelled`
 passes too. Nothing is changed on the session before the work is done, so that an error leaves everything as it was.
+Masks by hand are made in `masks`.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ from pipeline.progress import Progress
 from pipeline.records import NO_CLASS, EditResult, Region, Segmentation
 
 from . import engine, texts
-from .canvas import hand_made, to_photo
 from .session import Session, Step
 from .texts import Told
 
 MAX_MEGAPIXELS = 50.0
 MIN_AREA = 16
+#: How many likely names are offered.
+SUGGESTED = 5
 
 
-def _need_photo(session: Session) -> Step:
+def need_photo(session: Session) -> Step:
+    """The current step, or the error that there is none."""
     if session.step is None:
-        raise NamebrushError("No photo is open. Open one, or choose an example.")
+        raise NamebrushError(session.say("no_photo"))
     return session.step
 
 
@@ -39,80 +42,65 @@ def open_photo(session: Session, source: str | Path) -> Told:
     photo = read(source, max_megapixels=MAX_MEGAPIXELS)
     session.stop()
     height, width = photo.size
-    told = Told(
-        " ".join(
-            [f"{texts.short(photo.name, 40)}, {width} × {height}. Name what you see, or point at it.", *photo.notes]
-        )
-    )
+    line = session.say("opened", name=texts.short(photo.name, 40), width=width, height=height)
+    told = Told(" ".join([line, *photo.notes]))
+    session.suggestions = ()
     session.push(Step(texts.short(photo.name, 20), photo, told=told.text))
     session.tool = session.tool if session.tool != "subtract" else "pick"
     return told
 
 
+def suggest(session: Session, options: dict, progress: Progress) -> Told | None:
+    """Ask which names are likely in the photo; what is shown else stays as it is."""
+    base = need_photo(session)
+    from pipeline.suggest import suggest as suggest_names
+
+    pipeline = engine.get_pipeline(progress, session.preset)
+    geometry = {k: v for k, v in options.items() if k in ("method", "short_side", "window", "stride", "residual")}
+    names = suggest_names(pipeline, base.photo, progress=progress, **geometry)
+    if session.step is not None and session.step.photo is base.photo:
+        session.suggestions = tuple(names)
+    return None
+
+
 def find(session: Session, words: str, options: dict, progress: Progress) -> Told:
     """Look for the typed names in the photo. Masks made by hand are kept."""
-    base = _need_photo(session)
+    base = need_photo(session)
     if not words.strip():
-        raise NamebrushError("Type at least one name, for example: dog, grass, sky.")
+        raise NamebrushError(session.say("type_names"))
     start = time.perf_counter()
-    found = engine.get_pipeline(progress).segment(base.photo, words, progress=progress, **options)
+    found = engine.get_pipeline(progress, session.preset).segment(base.photo, words, progress=progress, **options)
     by_hand = [r for r in base.regions if r.class_index < 0]
     if by_hand:
         fresh = max((r.id for r in found.regions), default=-1) + 1
         kept = tuple(replace(r, id=fresh + i) for i, r in enumerate(by_hand))
         found = replace(found, regions=found.regions + kept)
     if session.step is not base:
-        return Told("The photo was changed meanwhile, so the names were not looked for.", "stopped")
+        return Told(session.say("changed_find"), "stopped")
     names = [c.name for c in found.vocabulary.classes]
-    told = Told(_found_line(found, time.perf_counter() - start))
+    told = Told(_found_line(session, found, time.perf_counter() - start))
     session.push(Step(texts.short(", ".join(names), 28), base.photo, found, told=told.text))
     return told
 
 
-def _found_line(found: Segmentation, took: float) -> str:
+def _found_line(session: Session, found: Segmentation, took: float) -> str:
     masks = [r for r in found.regions if r.class_index >= 0]
     missing = [c.name for i, c in enumerate(found.vocabulary.classes) if all(r.class_index != i for r in masks)]
-    line = f"{texts.several(len(masks), 'mask') if masks else 'Nothing was found'} in {texts.seconds(took)}."
+    seconds = texts.seconds(took)
+    lines = [session.say("found", masks=session.count(len(masks), "mask"), seconds=seconds)]
+    if not masks:
+        lines = [session.say("found_nothing", seconds=seconds)]
     if missing:
-        line += f" Not found: {texts.short(', '.join(missing), 80)}. Try another word, or point at it."
-    return " ".join([line, *found.notes])
+        lines.append(session.say("not_found", names=texts.short(", ".join(missing), 80)))
+    return " ".join([*lines, *found.notes])
 
 
-def click(session: Session, x: float, y: float) -> tuple[Told, dict | None]:
-    """A click on the shown picture. Runs no model.
-
-    Returns:
-        The line to show, and what the mask decoder is to be asked (`points` or `box` in photo pixels), or None.
-    """
-    step = _need_photo(session)
-    px, py = to_photo(x, y, step.photo.size)
-    if session.tool == "pick":
-        return _pick_at(session, px, py), None
-    if session.tool == "box":
-        if session.corner is None:
-            session.corner = (px, py)
-            return Told("Now click the opposite corner.", "hint"), None
-        ax, ay = session.corner
-        session.corner = None
-        box = (min(ax, px), min(ay, py), max(ax, px) + 1, max(ay, py) + 1)
-        if box[2] - box[0] < 3 or box[3] - box[1] < 3:
-            raise NamebrushError("That box is too thin to hold anything. Click two opposite corners around the thing.")
-        return Told("Drawing the mask in the box …", "hint"), {"box": box}
-    label = int(session.tool == "add")
-    if not label and len(session.picked) != 1:
-        raise NamebrushError("Pick the one mask first from which this point shall be taken away.")
-    return Told("Drawing the mask at the point …", "hint"), {"point": (px, py, label)}
-
-
-def _pick_at(session: Session, x: int, y: int) -> Told:
+def pick_at(session: Session, x: int, y: int) -> Told:
+    """Pick the smallest region at a pixel, or put it back."""
     hit = [r for r in session.step.regions if r.box[0] <= x < r.box[2] and r.box[1] <= y < r.box[3]]
     hit = [r for r in hit if r.crop[y - r.box[1], x - r.box[0]]]
     if not hit:
-        if not session.step.regions:
-            return Told(
-                "There are no masks yet. Name things first, or take + Point or Box and click the thing.", "hint"
-            )
-        return Told("No mask is there. Take + Point or Box to make one by hand.", "hint")
+        return Told(session.say("no_mask_there" if session.step.regions else "no_masks_yet"), "hint")
     session.toggle(min(hit, key=lambda r: r.area).id)
     return picked_line(session)
 
@@ -121,114 +109,61 @@ def picked_line(session: Session) -> Told:
     """What is picked, and who made it."""
     picked = session.picked_regions
     if not picked:
-        return Told("Nothing is picked.", "hint")
-    if len(picked) == 1:
-        region = picked[0]
-        name = _upper(texts.called(region, session.step.regions))
-        share = region.area / (region.size[0] * region.size[1])
-        return Told(
-            f"{name} is picked: {share:.1%} of the photo, score {region.score:.2f}, edges by {texts.maker(region)}."
-        )
-    return Told(f"{texts.several(len(picked), 'mask')} are picked.")
+        return Told(session.say("nothing_picked"), "hint")
+    if len(picked) > 1:
+        return Told(session.say("many_picked", masks=session.count(len(picked), "mask")))
+    region = picked[0]
+    share = region.area / (region.size[0] * region.size[1])
+    name = upper(texts.called(region, session.step.regions, session.lang))
+    maker = texts.maker(region, session.lang)
+    return Told(session.say("one_picked", name=name, share=f"{share:.1%}", score=f"{region.score:.2f}", maker=maker))
 
 
 def pick(session: Session, ids: list[int]) -> Told:
     """Pick exactly these regions."""
-    known = {r.id for r in _need_photo(session).regions}
+    known = {r.id for r in need_photo(session).regions}
     session.picked = tuple(i for i in ids if i in known)
     return picked_line(session)
 
 
-def pick_class(session: Session, name: str) -> Told:
-    """Pick every region of a class; when all of them are picked already, put them back."""
-    own = [r.id for r in _need_photo(session).regions if r.name == name]
-    if not own:
-        return Told(f"No mask is called {texts.short(name, 40)} here. Try another word, or point at it.", "hint")
-    if set(own) <= set(session.picked):
-        session.picked = tuple(i for i in session.picked if i not in own)
-    else:
-        session.picked = (*session.picked, *(i for i in own if i not in session.picked))
-    return picked_line(session)
-
-
-def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
-    """Make a mask from a point or a box, or correct the one that is picked with one more point."""
-    base = _need_photo(session)
-    picked = session.picked_regions
-    target = picked[0] if "point" in ask and len(picked) == 1 else None
-    points = []
-    if target is not None:
-        points = [
-            (float(x), float(y), int(v)) for (x, y), v in zip(target.prompt.points, target.prompt.labels, strict=True)
-        ]
-    if "point" in ask:
-        points.append(ask["point"])
-    made = engine.get_pipeline(progress).select(
-        base.photo, points=points, box=ask.get("box"), region=target, progress=progress
-    )
-    if session.step is not base:
-        return Told("The photo was changed meanwhile, so no mask was drawn.", "stopped")
-    segmentation = base.segmentation or hand_made(base.photo)
-    if target is None:
-        new_id = max((r.id for r in base.regions), default=-1) + 1
-        made = replace(made, id=new_id, class_index=NO_CLASS, name="by hand")
-        regions = (*base.regions, made)
-    else:
-        made = replace(made, id=target.id, class_index=target.class_index, name=target.name)
-        regions = tuple(made if r.id == target.id else r for r in base.regions)
-    labels = _relabel(segmentation, target, made) if made.class_index >= 0 else segmentation.labels
-    name = region_titles(regions)[made.id]
-    how = "corrected" if target is not None else "made"
-    told = Told(
-        f"{_upper(texts.called(made, regions))} was {how}: edges by {texts.maker(made)}, score {made.score:.2f}."
-    )
-    step = Step(
-        f"{texts.short(name, 18)} {how}",
-        base.photo,
-        replace(segmentation, labels=labels, regions=regions),
-        told=told.text,
-    )
-    session.push(step, picked=(made.id,))
-    return told
-
-
-def _relabel(segmentation: Segmentation, old: Region | None, new: Region) -> np.ndarray:
-    """The label map after a region of a class was corrected."""
-    labels = segmentation.labels.copy()
-    if old is not None:
-        x0, y0, x1, y1 = old.box
-        part = labels[y0:y1, x0:x1]
-        part[old.crop & (part == old.class_index)] = NO_CLASS
-    x0, y0, x1, y1 = new.box
-    labels[y0:y1, x0:x1][new.crop] = new.class_index
-    return labels
-
-
 def change(session: Session, kind: str, prompt: str, options: dict, progress: Progress) -> Told:
     """Change what is picked; the result becomes the photo, and masks it does not touch stay valid."""
-    base = _need_photo(session)
+    base = need_photo(session)
     picked = session.picked_regions
-    if not picked:
-        raise NamebrushError("Nothing is picked. Click a thing in the photo, or tick it in the list.")
-    if kind != "remove" and not prompt.strip():
-        raise NamebrushError(f"Say in a few words what shall be there, then press Change: {kind} needs a description.")
+    if not picked and kind not in WITHOUT_PICK:
+        raise NamebrushError(session.say("pick_first"))
+    if kind in NEED_WORDS and not prompt.strip():
+        raise NamebrushError(session.say("needs_words", kind=session.say(f"kind_{kind}").lower()))
     start = time.perf_counter()
-    result = engine.get_pipeline(progress).edit(
-        base.photo, picked, kind=kind, prompt=prompt.strip(), progress=progress, **options
+    result = engine.get_pipeline(progress, session.preset).edit(
+        base.photo, picked or None, kind=kind, prompt=prompt.strip(), progress=progress, **options
     )
     if session.step is not base:
-        return Told("The photo was changed meanwhile, so this change was dropped.", "stopped")
-    photo = result.images[0]
-    what = texts.called(picked[0], base.regions) if len(picked) == 1 else texts.several(len(picked), "mask")
-    verb = {"remove": "removed", "replace": "replaced", "restyle": "restyled"}[kind]
-    outside = texts.several(result.changed_outside, "pixel")
-    took = texts.seconds(time.perf_counter() - start)
-    told = Told(f"{_upper(what)} {verb} by {result.made_by} in {took}. {outside} changed outside the mask.")
-    rest = without(base.segmentation, result)
-    what = region_titles(base.regions)[picked[0].id] if len(picked) == 1 else what
-    step = Step(f"{texts.short(what, 18)} {verb}", photo, rest, result, told.text)
-    session.push(step, comparing=True)
+        return Told(session.say("changed_change"), "stopped")
+    titles = region_titles(base.regions)
+    one = titles[picked[0].id] if len(picked) == 1 else session.count(len(picked), "mask")
+    what = upper(texts.called(picked[0], base.regions, session.lang) if len(picked) == 1 else one)
+    verb = session.say(f"kind_{kind}").lower()
+    told = Told(
+        " ".join([
+            session.say(
+                "changed", what=what, kind=verb, maker=result.made_by,
+                seconds=texts.seconds(time.perf_counter() - start),
+                pixels=session.count(result.changed_outside, "pixel"),
+            ),
+            *result.notes,
+        ])
+    )  # fmt: skip
+    same_size = result.images[0].size == base.photo.size
+    rest = without(base.segmentation, result) if same_size else None
+    step = Step(f"{texts.short(one, 18)}: {verb}", result.images[0], rest, result, told.text)
+    session.push(step, comparing=same_size)
     return told
+
+
+#: Kinds of change that need words, and those that need nothing picked.
+NEED_WORDS = ("replace", "restyle")
+WITHOUT_PICK = ("extend",)
 
 
 def without(segmentation: Segmentation | None, result: EditResult) -> Segmentation | None:
@@ -247,31 +182,30 @@ def without(segmentation: Segmentation | None, result: EditResult) -> Segmentati
         if area == region.area:
             regions.append(region)
         elif area >= max(MIN_AREA, region.area // 50):
-            full = np.zeros(region.size, bool)
-            full[y0:y1, x0:x1] = left
-            regions.append(
-                Region.from_mask(
-                    full,
-                    id=region.id,
-                    class_index=region.class_index,
-                    name=region.name,
-                    score=region.score,
-                    prompt=region.prompt,
-                    made_by=region.made_by,
-                    iou=region.iou,
-                )  # fmt: skip
-            )
+            regions.append(_cropped(region, left))
     labels = np.where(mask, np.int32(NO_CLASS), segmentation.labels)
     return replace(segmentation, photo=result.images[0], labels=labels, regions=tuple(regions))
 
 
-def _upper(sentence: str) -> str:
+def _cropped(region: Region, left: np.ndarray) -> Region:
+    """The region with another mask inside its box."""
+    full = np.zeros(region.size, bool)
+    x0, y0, x1, y1 = region.box
+    full[y0:y1, x0:x1] = left
+    return Region.from_mask(
+        full, id=region.id, class_index=region.class_index, name=region.name, score=region.score,
+        prompt=region.prompt, made_by=region.made_by, iou=region.iou,
+    )  # fmt: skip
+
+
+def upper(sentence: str) -> str:
+    """The sentence with a capital at its start."""
     return sentence[:1].upper() + sentence[1:]
 
 
 def go(session: Session, cursor: int) -> Told:
     """Stand at another step of the history."""
-    _need_photo(session)
+    need_photo(session)
     session.stop()
     session.go(cursor)
     return Told(session.step.told, "hint")

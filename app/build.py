@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import gradio as gr
 
+from pipeline.edit.settings import EditSettings
 from pipeline.models.catalog import get_preset
 from pipeline.refine.settings import RefineSettings
-from pipeline.settings import EditSettings, SegmentSettings
+from pipeline.settings import SegmentSettings, choices_of
 
 from . import api, layout
 from .controls import Control, controls
 from .engine import PRESET
 from .events import Wiring
+from .words import en
 
 DAY = 24 * 3600
+
+
+def edit_kinds() -> tuple[str, ...]:
+    """The kinds of change the engine knows and the page has words for, in the engine's order."""
+    field = next(f for f in dataclasses.fields(EditSettings) if f.name == "kind")
+    return tuple(kind for kind in choices_of(field) or () if f"kind_{kind}" in en.SERVER)
 
 
 def build_demo() -> gr.Blocks:
@@ -32,7 +42,7 @@ def build_demo() -> gr.Blocks:
     with gr.Blocks(
         title="Namebrush", analytics_enabled=False, delete_cache=(DAY // 4, DAY // 2), fill_width=True
     ) as demo:
-        page = layout.build(panel)
+        page = layout.build(panel, edit_kinds())
         Wiring(page, find_controls, edit_controls)
         api.add_endpoints()
     demo.queue(max_size=64)

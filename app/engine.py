@@ -1,6 +1,7 @@
-"""The one shared `Pipeline`, loaded lazily: importing the page must not import PyTorch.
+"""The shared `Pipeline`s, one per preset in use, loaded lazily: importing the page must not import PyTorch.
 
-The pipeline holds models and caches keyed by content; it holds no visitor's photo by name or session.
+A pipeline holds models and caches keyed by content; it holds no visitor's photo by name or session. Which preset a
+visitor uses is noted in their session; the preset the page starts with stays loaded, and of the others the newest one.
 """
 
 from __future__ import annotations
@@ -15,34 +16,74 @@ log = logging.getLogger("namebrush")
 
 PRESET = os.environ.get("NAMEBRUSH_PRESET", "tiny")
 _lock = threading.Lock()
-_pipeline = None
+_pipelines: dict = {}
 
 
-def _load():
+def _load(preset: str):
     from pipeline import Pipeline
 
-    return Pipeline.load(PRESET)
+    return Pipeline.load(preset)
 
 
-def get_pipeline(progress: Progress | None = None):
-    """The shared pipeline; the first caller loads it, others wait for that and may be stopped while they wait.
+def get_pipeline(progress: Progress | None = None, preset: str | None = None):
+    """The shared pipeline of a preset; the first caller loads it, others wait for that and may stop waiting.
+
+    Args:
+        progress: told what is being done; may raise `Cancelled`.
+        preset: None takes the one the page starts with.
 
     Raises:
         NamebrushError: the preset is unknown, or its weights are not here.
         Cancelled: `progress` said so.
     """
-    global _pipeline
-    progress = progress or Progress()
-    if _pipeline is not None:
-        return _pipeline
-    progress.step("Loading the models, once after starting", 0.0)
-    while not _lock.acquire(timeout=0.2):
-        progress.step("Loading the models, once after starting", 0.0)
-    try:
-        if _pipeline is None:
-            _pipeline = _load()
-        return _pipeline
-    finally:
+    preset, progress = preset or PRESET, progress or Progress()
+    if preset in _pipelines:
+        return _pipelines[preset]
+    with _waiting(progress):
+        if preset not in _pipelines:
+            _pipelines[preset] = _load(preset)
+        return _pipelines[preset]
+
+
+def switch(preset: str, progress: Progress):
+    """Fetch and load all of a preset; what was in use stays until this has answered.
+
+    Another preset than this one and the first is let go afterwards: visitors who still use it load it again.
+
+    Raises:
+        NamebrushError: unknown, no network, or no room; nothing has changed then.
+    """
+    with _waiting(progress):
+        made = _pipelines.get(preset) or _load(preset)
+        made.models.load(progress=progress)
+        for name in [n for n in _pipelines if n not in (PRESET, preset)]:
+            del _pipelines[name]
+        _pipelines[preset] = made
+        return made
+
+
+def models_of(preset: str) -> list[dict]:
+    """The parts of a preset for a person: see `Models.describe`; loads nothing but the libraries.
+
+    Raises:
+        NamebrushError: unknown preset.
+    """
+    made = _pipelines.get(preset)
+    return (made or _load(preset)).models.describe()
+
+
+class _waiting:
+    """Holds the lock; says so while waiting, so that a visitor may stop."""
+
+    def __init__(self, progress: Progress):
+        self.progress = progress
+
+    def __enter__(self):
+        self.progress.step("Loading the models, once after starting", 0.0)
+        while not _lock.acquire(timeout=0.2):
+            self.progress.step("Loading the models, once after starting", 0.0)
+
+    def __exit__(self, *_):
         _lock.release()
 
 

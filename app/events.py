@@ -1,7 +1,8 @@
 """What happens when something on the page is used: components in, `actions` on the visitor's session, components out.
 
-Looking, picking and switching layers run no model and wait in no queue. Everything that runs a model goes through one
-queue (`MODELS`), says in words what it does, and can be stopped both while it waits and between its steps.
+Looking, picking and switching layers happen in the browser or run no model, and wait in no queue. Everything that
+runs a model goes through one queue (`MODELS`), says in words what it does, and can be stopped both while it waits and
+between its steps.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import gradio as gr
 
 from pipeline.errors import NamebrushError
 
-from . import actions, engine, examples, files, texts
+from . import actions, examples, files, masks, plain, texts
 from .controls import Control, read
+from .labels import relabelled
 from .layout import Page
-from .screen import attempt, bridge, outputs, screen
+from .screen import attempt, bridge, outputs, picked, picked_outputs, screen
 from .session import Session
 from .texts import Told
 
@@ -22,6 +24,8 @@ MODELS = "models"
 SHOWN = gr.Progress()
 PRIVATE = {"api_visibility": "private"}
 QUICK = {"queue": False, "show_progress": "hidden", **PRIVATE}
+#: In the queue, because only queued events tell the browser that a state changed; it waits for nobody.
+UNQUEUED = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
 
 
 class Wiring:
@@ -34,12 +38,14 @@ class Wiring:
         # The one place that long work shows itself: a plate on the photo.
         self.slow = {
             "concurrency_id": MODELS, "concurrency_limit": 1, "show_progress": "full",
-            "show_progress_on": [page.canvas], **PRIVATE,
+            "show_progress_on": [page.canvas, page.picture], **PRIVATE,
         }  # fmt: skip
         self.photos()
-        self.masks()
+        self.canvas()
+        self.plain()
         self.changes()
         self.downloads()
+        self.language()
 
     def show(self, session: Session, told: Told | None) -> dict:
         """The page after an action."""
@@ -49,38 +55,34 @@ class Wiring:
         """On `trigger`, run `work(session, *values)`, which needs no model and returns a `Told` or None."""
 
         def handler(session, *values):
-            return self.show(session, attempt(lambda: work(session, *values)))
+            return self.show(session, attempt(lambda: work(session, *values), session))
 
         trigger(handler, [self.page.session, *inputs], self.outputs, **QUICK, **options)
 
-    def pressed(self, component, work) -> None:
-        """On a press of one of the buttons inside an HTML component, run `work(session, the button's value)`."""
+    def long(self, trigger, work, inputs, extra=()):
+        """On `trigger`, number a job, then run `work(session, progress, *values)` in the models' queue.
 
-        def handler(session, event: gr.EventData):
-            return self.show(session, attempt(lambda: work(session, event._data["value"])))
-
-        component.select(handler, [self.page.session], self.outputs, **QUICK)
-
-    def long(self, trigger, work, inputs) -> None:
-        """On `trigger`, number a job, then run `work(session, progress, *values)` in the models' queue."""
+        Returns:
+            The second event, for what follows it.
+        """
 
         def handler(session, job, *values, progress=SHOWN):
             def checked():
                 session.check(job)
                 return work(session, bridge(session, job, progress), *values)
 
-            return self.show(session, attempt(checked))
+            return self.show(session, attempt(checked, session))
 
         begun = trigger(lambda session: session.begin(), [self.page.session], [self.page.job], **QUICK)
-        begun.then(handler, [self.page.session, self.page.job, *inputs], self.outputs, **self.slow)
+        return begun.then(handler, [self.page.session, self.page.job, *inputs], self.outputs, **self.slow)
 
     def photos(self) -> None:
-        """Opening photos, and the names of the examples."""
+        """Opening photos, the names of the examples, and what is likely in them."""
         page, blocks = self.page, gr.context.Context.root_block
 
         def open_example(session, index):
             example = examples.examples()[index]
-            told = attempt(lambda: actions.open_photo(session, example.path))
+            told = attempt(lambda: actions.open_photo(session, example.path), session)
             return {**self.show(session, told), page.words: example.words}
 
         def first(session):
@@ -92,14 +94,22 @@ class Wiring:
 
         def look(session, progress, words, *values):
             if session.step is None or not words.strip():
-                return Told("Open a photo to begin.", "hint")
+                return Told(session.say("open_first"), "hint")
             return self.find(session, progress, words, *values)
 
-        loaded = blocks.load(first, [page.session], [*self.outputs, page.words], **QUICK)
-        self.long(loaded.then, look, self.find_inputs)
-        clicked = page.examples.select(chosen, [page.session], [*self.outputs, page.words], **QUICK)
-        self.long(clicked.then, look, self.find_inputs)
-        self.quick(page.open.upload, actions.open_photo, [page.open])
+        def suggest(session, progress, words, edges, *values):
+            return actions.suggest(session, read(self.find_controls, values), progress)
+
+        for trigger, work in ((blocks.load, first), (page.examples.select, chosen)):
+            opened = trigger(work, [page.session], [*self.outputs, page.words], **QUICK)
+            found = self.long(opened.then, look, self.find_inputs)
+            self.long(found.then, suggest, self.find_inputs)
+
+        def open_file(session, path):
+            return self.show(session, attempt(lambda: actions.open_photo(session, path), session))
+
+        opened = page.open.upload(open_file, [page.session, page.open], self.outputs, **QUICK)
+        self.long(opened.then, suggest, self.find_inputs)
         late = [c for c in (*self.find_controls, *self.edit_controls) if c.late]
         if late:
             listed = [c.component for c in late]
@@ -109,9 +119,50 @@ class Wiring:
         """Look for the names with the settings of the second layer."""
         return actions.find(session, words, {"refine": edges, **read(self.find_controls, values)}, progress)
 
-    def masks(self) -> None:
-        """Names, layers, picking, and masks by hand."""
+    def canvas(self) -> None:
+        """Names, picking, and masks by hand."""
         page = self.page
+
+        def pick(session, event: gr.EventData):
+            ids = [int(i) for i in event._data["ids"]]
+            return picked(page, session, attempt(lambda: actions.pick(session, ids), session))
+
+        def ask(session, event: gr.EventData):
+            return self.asked(session, lambda: event._data)
+
+        def draw_mask(session, ask, progress=SHOWN):
+            def work():
+                session.check(ask["job"])
+                return masks.draw_mask(session, ask, bridge(session, ask["job"], progress))
+
+            return self.show(session, attempt(work, session))
+
+        self.long(page.find.click, self.find, self.find_inputs)
+        page.canvas.pick(pick, [page.session], picked_outputs(page), trigger_mode="multiple", **UNQUEUED)
+        page.canvas.ask(ask, [page.session], [*self.outputs, page.ask], trigger_mode="multiple", **UNQUEUED)
+        page.ask.change(draw_mask, [page.session, page.ask], self.outputs, **self.slow)
+
+    def asked(self, session, data) -> dict:
+        """Check what the canvas wants drawn, and hand it on to the models' queue; what is refused is said."""
+        page, ask = self.page, None
+
+        def work():
+            nonlocal ask
+            ask = masks.asked(session, data())
+            return masks.hint_of(session, ask)
+
+        told = attempt(work, session)
+        if ask is None:
+            return {**self.show(session, told), page.ask: gr.skip()}
+        return {page.session: session, page.status: texts.status(told), page.ask: {**ask, "job": session.begin()}}
+
+    def plain(self) -> None:
+        """The plain surface, for browsers whose canvas cannot be read back."""
+        page = self.page
+
+        def to_plain(session):
+            session.plain = True
+            return Told(session.say("all_masks_plain"), "hint")
 
         def set_layers(session, layers):
             session.layers = tuple(layers)
@@ -121,55 +172,58 @@ class Wiring:
 
         def set_tool(session, tool):
             session.tool, session.corner = tool, None
-            return {page.hint: texts.hint(texts.TOOL_HINTS[tool])}
 
         def click(session, event: gr.SelectData):
             asked = None
 
             def work():
                 nonlocal asked
-                told, asked = actions.click(session, *event.index)
+                told, asked = plain.click(session, *event.index)
                 return told
 
-            told = attempt(work)
-            return {**self.show(session, told), page.ask: {**asked, "job": session.begin()} if asked else gr.skip()}
+            told = attempt(work, session)
+            if asked is None:
+                return {**self.show(session, told), page.ask: gr.skip()}
+            return self.asked(session, lambda: asked)
 
-        def draw_mask(session, ask, progress=SHOWN):
-            def work():
-                session.check(ask["job"])
-                return actions.draw_mask(session, ask, bridge(session, ask["job"], progress))
-
-            return self.show(session, attempt(work))
-
-        self.long(page.find.click, self.find, self.find_inputs)
+        self.quick(page.canvas.plain, to_plain)
         self.quick(page.layers.input, set_layers, [page.layers], trigger_mode="always_last")
         self.quick(page.view.input, set_view, [page.view])
-        self.quick(page.regions.input, actions.pick, [page.regions], trigger_mode="always_last")
-        self.quick(page.clear.click, lambda session: actions.pick(session, []))
-        self.pressed(page.legend, actions.pick_class)
-        page.tool.input(set_tool, [page.session, page.tool], [page.hint], **QUICK)
-        # In the queue, because only queued events tell the browser that a state changed; it waits for nobody.
-        page.canvas.select(
-            click, [page.session], [*self.outputs, page.ask], concurrency_limit=None, show_progress="hidden", **PRIVATE
-        )
-        page.ask.change(draw_mask, [page.session, page.ask], self.outputs, **self.slow)
+        self.quick(page.plain_regions.input, actions.pick, [page.plain_regions], trigger_mode="always_last")
+        page.tool.input(set_tool, [page.session, page.tool], None, **QUICK)
+        page.picture.select(click, [page.session], [*self.outputs, page.ask], **UNQUEUED)
 
     def changes(self) -> None:
         """Changing what is picked, stopping, and going back and forth in the history."""
         page = self.page
 
-        def set_kind(kind):
-            return gr.update(visible=kind != "remove"), texts.kind_hint(kind, engine.PRESET)
+        def set_kind(session, kind):
+            needs = kind in (*actions.NEED_WORDS, "background")
+            return gr.update(visible=needs), texts.kind_hint(kind, session.preset, session.lang)
 
         def change(session, progress, kind, prompt, *values):
             return actions.change(session, kind, prompt, read(self.edit_controls, values), progress)
 
-        page.kind.input(set_kind, [page.kind], [page.prompt, page.kind_hint], **QUICK)
+        def step(session, event: gr.EventData):
+            value = int(event._data["value"])
+            return self.show(session, attempt(lambda: actions.go(session, value), session))
+
+        page.kind.input(set_kind, [page.session, page.kind], [page.prompt, page.kind_hint], **QUICK)
         self.long(page.go.click, change, [page.kind, page.prompt, *(c.component for c in self.edit_controls)])
         page.stop.click(lambda session: session.stop(), [page.session], None, **QUICK)
         self.quick(page.undo.click, lambda session: actions.go(session, session.cursor - 1))
         self.quick(page.redo.click, lambda session: actions.go(session, session.cursor + 1))
-        self.pressed(page.history, lambda session, step: actions.go(session, int(step)))
+        page.history.select(step, [page.session], self.outputs, **QUICK)
+
+    def language(self) -> None:
+        """The visitor's language: lines and labels from now on, and what is on the screen again."""
+        labelled = relabelled(self.page)
+
+        def speak(session, event: gr.EventData):
+            session.lang = str(event._data["value"])
+            return {**self.show(session, None), **{c: make(session.lang) for c, make in labelled.items()}}
+
+        self.page.header.lang(speak, [self.page.session], list({*self.outputs, *labelled}), **QUICK)
 
     def downloads(self) -> None:
         """Write a file when its button is pressed, then let the browser fetch it.
@@ -180,10 +234,10 @@ class Wiring:
 
         def saver(kind):
             def save(session):
-                told = Told("")
                 try:
                     with files.written(session, kind) as path:
-                        yield {page.file: str(path), page.status: texts.status(Told(f"{path.name} is ready."))}
+                        told = Told(session.say("ready", name=path.name))
+                        yield {page.file: str(path), page.status: texts.status(told)}
                         return
                 except NamebrushError as error:
                     told = Told(str(error), "error")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
 
 from . import examples, texts
 from .session import DEFAULT_LAYERS, Session
+from .words import say
 
+HERE = Path(__file__).resolve().parent
 #: Seconds a session is kept after its last change.
 KEPT = 6 * 3600
 CHIP_JS = """
@@ -17,24 +20,29 @@ element.addEventListener('click', (e) => {
   if (b) trigger('select', {value: b.dataset.%(key)s});
 });
 """
-
+#: The canvas's script; it triggers 'pick', 'ask' and 'plain'.
+CANVAS_JS = "namebrush.canvas.mount(element, props, trigger, watch); // 'pick' 'ask' 'plain'"
 HEADER = """
 <header class="nb-header">
   <h1><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M14.6 3.2 20.8 9.4 11 16.6 7.4 13Z"/>
   <path class="nb-hair" d="M6.4 14.2 9.8 17.6C9 20.4 6.2 21.4 3 21c1.4-1.2.9-2.3 1.1-3.9.1-1.4.9-2.5 2.3-2.9Z"/></svg>
   Namebrush</h1>
-  <span class="nb-right">${value}
-  <button type="button" id="theme" aria-label="Light or dark" title="Light or dark">◐</button></span>
+  <nav class="nb-views">
+    <button type="button" data-view-name="edit" data-t="edit" aria-pressed="true">Edit</button>
+    <button type="button" data-view-name="compare" data-t="compare" aria-pressed="false">Compare</button>
+    <button type="button" data-view-name="explain" data-t="explain" aria-pressed="false">Explain</button>
+  </nav>
+  <span class="nb-right">
+  <button type="button" id="lang" class="nb-quiet" data-t="lang">Deutsch</button>
+  <button type="button" id="help" class="nb-quiet" data-t-label="help" data-key="?">?</button>
+  <button type="button" id="theme" class="nb-quiet" data-t-label="theme" aria-label="Light or dark">◐</button></span>
 </header>
 """
-HEADER_JS = """
-element.addEventListener('click', (e) => {
-  if (!e.target.closest('#theme')) return;
-  const dark = !document.body.classList.contains('dark');
-  document.body.classList.toggle('dark', dark);
-  try { localStorage.setItem('namebrush-theme', dark ? 'dark' : 'light'); } catch (_) {}
-});
-"""
+MODELS_BUTTON = (
+    '<button type="button" class="nb-quiet" aria-haspopup="dialog"><span class="nb-models">${value}</span> ▾</button>'
+)
+MODELS_JS = "element.addEventListener('click', () => trigger('select', {}));"
+HEADER_JS = "namebrush.header(element, trigger); // 'lang'"
 
 
 class Page(SimpleNamespace):
@@ -47,34 +55,67 @@ def _html(value: str = "", key: str | None = None, **options) -> gr.HTML:
     return gr.HTML(value, js_on_load=script, apply_default_css=False, **options)
 
 
-def build(options_panel) -> Page:
+def _own(template: str, elem_id: str, script: str = "namebrush.speak(element)", value=None) -> gr.HTML:
+    """HTML whose inside belongs to our scripts: the template never changes, so Gradio never draws it again."""
+    return gr.HTML(value, html_template=template, js_on_load=script, apply_default_css=False, elem_id=elem_id)
+
+
+def build(options_panel, kinds: tuple[str, ...]) -> Page:
     """Lay the page out inside the current `gr.Blocks`.
 
     Args:
         options_panel: called inside the second layer; makes the controls of the engine's settings.
+        kinds: the kinds of change the engine knows.
     """
     p = {"session": gr.State(Session(), time_to_live=KEPT), "job": gr.State(0), "ask": gr.State(None)}
-    p["header"] = _html(texts.models_line(None), html_template=HEADER, js_on_load=HEADER_JS, elem_id="header")
+    with gr.Row(elem_id="top"):
+        p["header"] = _own(HEADER, "header", HEADER_JS)
+        p["models_button"] = gr.HTML(
+            texts.models_line(None), html_template=MODELS_BUTTON, js_on_load=MODELS_JS, apply_default_css=False,
+            elem_id="models-button",
+        )  # fmt: skip
     with gr.Row(elem_id="table", equal_height=False):
         with gr.Column(scale=1, min_width=300, elem_id="stage"):
             _stage(p)
         with gr.Column(scale=0, min_width=344, elem_id="steps"):
             _name(p)
             _pick(p)
-            _change(p)
+            _change(p, kinds)
             _save(p)
-            with gr.Accordion("Settings", open=False, elem_id="settings"):
+            with gr.Accordion(say("en", "settings"), open=False, elem_id="settings") as p["settings"]:
                 options_panel()
     return Page(**p)
 
 
 def _stage(p: dict) -> None:
+    p["canvas"] = _own((HERE / "canvas.html").read_text(encoding="utf-8"), "canvas", CANVAS_JS)
+    with gr.Column(visible=False, elem_id="plain") as p["plain"]:
+        _plain(p)
+    with gr.Row(elem_id="line"):
+        p["status"] = _html(texts.status(None), elem_id="status")
+        p["stop"] = gr.Button(say("en", "stop"), size="sm", scale=0, min_width=72, elem_id="stop")
+    with gr.Row(elem_id="past"):
+        p["undo"] = gr.Button(
+            say("en", "undo"), size="sm", scale=0, min_width=72, interactive=False, elem_id="undo"
+        )
+        p["redo"] = gr.Button(
+            say("en", "redo"), size="sm", scale=0, min_width=72, interactive=False, elem_id="redo"
+        )
+        p["history"] = _html(key="step", elem_id="history")
+    with gr.Row(elem_id="shelf"):
+        p["open"] = gr.UploadButton(say("en", "open"), size="sm", scale=0, min_width=132, elem_id="open")
+        p["examples"] = _html(examples.strip(), key="example", elem_id="examples")
+
+
+def _plain(p: dict) -> None:
+    """The surface for browsers whose canvas cannot be read back: a picture drawn by the server, and switches."""
     with gr.Row(elem_id="bar"):
         p["tool"] = gr.Radio(
-            list(texts.TOOLS), value="pick", label="Tool", container=False, elem_id="tool", elem_classes="nb-seg",
+            list(texts.PLAIN_TOOLS), value="pick", label="Tool", container=False, elem_id="tool",
+            elem_classes="nb-seg",
         )  # fmt: skip
         p["layers"] = gr.CheckboxGroup(
-            list(texts.LAYER_NAMES), value=list(DEFAULT_LAYERS), label="Layers", container=False, elem_id="layers",
+            list(texts.PLAIN_LAYERS), value=list(DEFAULT_LAYERS), label="Layers", container=False, elem_id="layers",
             elem_classes="nb-toggles",
         )  # fmt: skip
         p["view"] = gr.Radio(
@@ -82,8 +123,8 @@ def _stage(p: dict) -> None:
             elem_id="view", elem_classes="nb-seg", visible=False,
         )  # fmt: skip
     with gr.Column(elem_id="well"):
-        p["canvas"] = gr.Image(
-            type="filepath", format="png", interactive=False, show_label=False, container=False, elem_id="canvas",
+        p["picture"] = gr.Image(
+            type="filepath", format="png", interactive=False, show_label=False, container=False, elem_id="picture",
             buttons=["fullscreen"], alt_text="The photo with its masks. Click it with the chosen tool.",
         )  # fmt: skip
         p["shape"] = _html("", elem_id="shape")
@@ -91,69 +132,62 @@ def _stage(p: dict) -> None:
             type="filepath", format="png", interactive=False, show_label=False, container=False, elem_id="slider",
             buttons=["fullscreen"], visible=False, max_height=2000,
         )  # fmt: skip
-    with gr.Row(elem_id="line"):
-        p["status"] = _html(texts.status(None), elem_id="status")
-        p["stop"] = gr.Button("Stop", size="sm", scale=0, min_width=72, elem_id="stop")
-    with gr.Row(elem_id="past"):
-        p["undo"] = gr.Button("Undo", size="sm", scale=0, min_width=72, interactive=False, elem_id="undo")
-        p["redo"] = gr.Button("Redo", size="sm", scale=0, min_width=72, interactive=False, elem_id="redo")
-        p["history"] = _html(key="step", elem_id="history")
-    with gr.Row(elem_id="shelf"):
-        p["open"] = gr.UploadButton("Open a photo", size="sm", scale=0, min_width=132, elem_id="open")
-        p["examples"] = _html(examples.strip(), key="example", elem_id="examples")
 
 
-def _step(number: int, title: str) -> None:
-    _html(f'<h2 class="nb-title"><b>{number}</b>{title}</h2>')
+def _step(number: int, key: str, extra: str = "") -> None:
+    _own(f'<h2 class="nb-title"><b>{number}</b><span data-t="{key}">{key.title()}</span>{extra}</h2>', f"title-{key}")
 
 
 def _name(p: dict) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="name"):
-        _step(1, "Name")
+        _step(1, "name")
         p["words"] = gr.Textbox(
-            value="", placeholder="dog; puppy, grass, sky", lines=2, max_lines=6, show_label=False, container=False,
-            elem_id="words",
+            value="", placeholder=say("en", "words_hint"), lines=2, max_lines=6, label="Names", show_label=False,
+            container=False, elem_id="words",
         )  # fmt: skip
         with gr.Row(elem_classes="nb-tight"):
             p["edges"] = gr.Radio(
-                [("Fine edges", "sam"), ("Fast", "none")], value="sam", label="Edges", container=False,
-                elem_id="edges", elem_classes="nb-seg",
+                [(say("en", "fine"), "sam"), (say("en", "fast"), "none")], value="sam", label="Edges",
+                container=False, elem_id="edges", elem_classes="nb-seg",
             )  # fmt: skip
-            p["find"] = gr.Button("Find", variant="primary", scale=0, min_width=96, elem_id="find")
-        p["legend"] = _html(key="name", elem_id="legend")
+            p["find"] = gr.Button(say("en", "find"), variant="primary", scale=0, min_width=96, elem_id="find")
+        _own('<div class="nb-names"></div>', "legend")
         p["against"] = _html("", elem_id="against")
 
 
 def _pick(p: dict) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="pick"):
-        with gr.Row(elem_classes="nb-tight"):
-            _step(2, "Pick")
-            p["clear"] = gr.Button("Pick nothing", size="sm", scale=0, min_width=90, elem_id="clear", visible=False)
-        p["hint"] = _html(texts.hint(texts.TOOL_HINTS["pick"]), elem_id="hint")
-        p["regions"] = gr.CheckboxGroup(
-            [], label="Masks", show_label=False, container=False, elem_id="regions", interactive=True,
+        clear = '<button type="button" class="nb-quiet nb-clear" data-t="pick_nothing">Pick nothing</button>'
+        _step(2, "pick", clear)
+        _own('<p class="nb-hint" data-t="hint_pick"></p>', "hint", "namebrush.panel.hint(element)")
+        _own('<div class="nb-list" role="group" data-t-label="pick"></div>', "regions")
+        p["plain_regions"] = gr.CheckboxGroup(
+            [], label="Masks", show_label=False, container=False, elem_id="plain-regions", interactive=True,
+            visible=False,
         )  # fmt: skip
 
 
-def _change(p: dict) -> None:
+def _change(p: dict, kinds: tuple[str, ...]) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="change"):
-        _step(3, "Change")
+        _step(3, "change")
         p["kind"] = gr.Radio(
-            list(texts.KINDS), value="remove", label="Change", container=False, elem_id="kind",
+            texts.kind_choices(kinds), value="remove", label="Change", container=False, elem_id="kind",
             elem_classes="nb-seg nb-wide",
         )  # fmt: skip
-        p["kind_hint"] = _html(texts.hint(texts.KIND_HINTS["remove"]), elem_id="kind-hint")
+        p["kind_hint"] = _html(texts.hint(say("en", "hint_remove")), elem_id="kind-hint")
         p["prompt"] = gr.Textbox(
-            value="", placeholder="a red fox", show_label=False, container=False, elem_id="prompt", visible=False,
-            max_lines=3,
+            value="", placeholder=say("en", "prompt_hint"), label="Description", show_label=False, container=False,
+            elem_id="prompt", visible=False, max_lines=3,
         )  # fmt: skip
-        p["go"] = gr.Button("Change", variant="primary", elem_id="go", interactive=False)
+        p["go"] = gr.Button(say("en", "change"), variant="primary", elem_id="go", interactive=False)
 
 
 def _save(p: dict) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="save"):
         with gr.Row(elem_classes="nb-tight"):
-            _html('<h2 class="nb-title">Save</h2>', elem_id="save-title")
-            for kind, label in (("photo", "Photo"), ("masks", "Masks"), ("regions", "Table"), ("overlay", "Overlay")):
-                p[f"save_{kind}"] = gr.Button(label, size="sm", min_width=48, elem_id=f"save-{kind}")
+            _own('<h2 class="nb-title" data-t="save">Save</h2>', "save-title")
+            for kind in ("photo", "masks", "regions", "overlay"):
+                p[f"save_{kind}"] = gr.Button(
+                    say("en", f"save_{kind}"), size="sm", min_width=48, elem_id=f"save-{kind}"
+                )
         p["file"] = gr.DownloadButton("File", visible="hidden", elem_id="file")

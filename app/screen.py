@@ -10,8 +10,9 @@ import gradio as gr
 from pipeline.errors import Cancelled, NamebrushError
 from pipeline.progress import Progress
 
-from . import canvas, texts
+from . import plain, texts
 from .layout import Page
+from .scene import scene
 from .session import Session
 from .texts import Told
 
@@ -31,28 +32,45 @@ def bridge(session: Session, job: int, shown: gr.Progress) -> Progress:
     return Progress(report)
 
 
-def attempt(work: Callable[[], Told | None]) -> Told | None:
+def attempt(work: Callable[[], Told | None], session: Session | None = None) -> Told | None:
     """Run an action; what goes wrong becomes the line that is shown, and everything else on the page stays."""
+    say = (session or Session()).say
     try:
         return work()
     except Cancelled:
-        return Told("Stopped. Everything is as it was.", "stopped")
+        return Told(say("stopped"), "stopped")
     except NamebrushError as error:
         return Told(str(error), "error")
     except MemoryError:
-        return Told("There is not enough memory for that. Try a smaller photo.", "error")
+        return Told(say("no_memory"), "error")
     except Exception as error:
         log.exception("An action failed")
-        name = type(error).__name__
-        return Told(f"Something failed inside ({name}). Nothing was changed; the log says more.", "error")
+        return Told(say("failed", name=type(error).__name__), "error")
 
 
 def outputs(page: Page) -> list:
     """The components `screen` may update."""
     return [
-        page.session, page.status, page.canvas, page.shape, page.slider, page.view, page.tool, page.legend,
-        page.against, page.regions, page.clear, page.go, page.history, page.undo, page.redo, page.header,
+        page.session, page.status, page.canvas, page.plain, page.picture, page.shape, page.slider, page.view,
+        page.tool, page.against, page.plain_regions, page.go, page.history, page.undo, page.redo, page.models_button,
     ]  # fmt: skip
+
+
+def picked_outputs(page: Page) -> list:
+    """The components `picked` may update."""
+    return [page.session, page.status, page.go]
+
+
+def picked(page: Page, session: Session, told: Told | None) -> dict:
+    """What follows from picking on the canvas, which itself shows the pick already."""
+    update = {page.session: session, page.go: _go(session)}
+    return update if told is None else {**update, page.status: texts.status(told)}
+
+
+def _go(session: Session) -> dict:
+    count = len(session.picked)
+    label = session.say("change_count", masks=session.count(count, "mask")) if count else session.say("change")
+    return gr.update(interactive=count > 0, value=label)
 
 
 def screen(page: Page, session: Session, told: Told | None) -> dict:
@@ -67,39 +85,48 @@ def screen(page: Page, session: Session, told: Told | None) -> dict:
     update = {page.session: session}
     if told is not None:
         update[page.status] = texts.status(told)
+    update[page.models_button] = gr.update(
+        value=texts.models_line(step.segmentation if step else None, session.preset, session.lang)
+    )
     if step is None:
         return update
-    segmentation, comparing = step.segmentation, session.comparing and step.edit is not None
+    segmentation = step.segmentation
     by_words = segmentation is not None and segmentation.method != "by hand"
-    picked = len(session.picked)
+    surface = _plain(page, session) if session.plain else {page.canvas: scene(session, page.canvas.GRADIO_CACHE)}
     return {
         **update,
-        **_picture(page, session, comparing),
-        page.shape: texts.shape(step.photo.size),
-        page.view: gr.update(visible=step.edit is not None, value="compare" if comparing else "masks"),
-        page.tool: session.tool,
-        page.legend: texts.legend(segmentation, session.colors()),
-        page.against: texts.against(segmentation.vocabulary) if by_words else "",
-        page.regions: gr.update(choices=texts.region_choices(step.regions), value=list(session.picked)),
-        page.clear: gr.update(visible=picked > 0),
-        page.go: gr.update(
-            interactive=picked > 0, value=f"Change {texts.several(picked, 'mask')}" if picked else "Change"
-        ),
+        **surface,
+        page.against: texts.against(segmentation.vocabulary, session.lang) if by_words else "",
+        page.go: _go(session),
         page.history: texts.history(session),
         page.undo: gr.update(interactive=session.cursor > 0),
         page.redo: gr.update(interactive=session.cursor < len(session.steps) - 1),
-        page.header: texts.models_line(segmentation),
     }
 
 
-def _picture(page: Page, session: Session, comparing: bool) -> dict:
-    """The canvas, or before and after."""
+def _plain(page: Page, session: Session) -> dict:
+    """The plain surface: the canvas as one picture, or before and after."""
     folder, step = page.canvas.GRADIO_CACHE, session.step
+    comparing = session.comparing and step.edit is not None
+    update = {
+        page.plain: gr.update(visible=True),
+        page.canvas: gr.update(visible=False, value=scene(session, folder)),
+        page.shape: texts.shape(step.photo.size),
+        page.view: gr.update(visible=step.edit is not None, value="compare" if comparing else "masks"),
+        page.tool: session.tool,
+        page.plain_regions: gr.update(
+            visible=True, choices=texts.region_choices(step.regions, session.lang), value=list(session.picked)
+        ),
+    }
     if not comparing:
-        path = canvas.write_shown(canvas.compose(session), folder)
-        return {page.canvas: gr.update(value=path, visible=True), page.slider: gr.update(visible=False)}
-    size = canvas.shown_size(step.photo.size)
+        path = plain.write_shown(plain.compose(session), folder)
+        return {
+            **update, page.picture: gr.update(value=path, visible=True), page.slider: gr.update(visible=False),
+        }  # fmt: skip
+    size = plain.shown_size(step.photo.size)
     before, after = (
-        canvas.write_shown(canvas.scaled(p.pixels, size), folder, lossless=True) for p in (step.edit.photo, step.photo)
+        plain.write_shown(plain.scaled(p.pixels, size), folder, lossless=True) for p in (step.edit.photo, step.photo)
     )
-    return {page.canvas: gr.update(visible=False), page.slider: gr.update(value=(before, after), visible=True)}
+    return {
+        **update, page.picture: gr.update(visible=False), page.slider: gr.update(value=(before, after), visible=True),
+    }  # fmt: skip

@@ -30,7 +30,7 @@ def launch_options() -> dict:
     return {
         "theme": theme.theme(),
         "css_paths": [theme.CSS],
-        "head": f"<script>{theme.SCRIPT.read_text(encoding='utf-8')}</script>",
+        "head": theme.head(),
         "js": "() => namebrush.start()",
         "favicon_path": str(theme.HERE / "favicon.svg"),
         "footer_links": [],

@@ -13,6 +13,8 @@ from pipeline.errors import Cancelled
 from pipeline.palette import Palette
 from pipeline.records import EditResult, Photo, Region, Segmentation
 
+from . import engine, words
+
 MAX_STEPS = 40
 MAX_BYTES = 1 << 30
 
@@ -65,6 +67,11 @@ class Session:
         tool: "pick", "add", "subtract" or "box".
         comparing: whether before and after is shown in place of the masks.
         palette: the colours its names have had so far.
+        lang: the language of its lines, a key of `words.LANGUAGES`.
+        preset: the set of models it uses.
+        plain: whether the plain surface is shown in place of the canvas.
+        suggestions: names that are likely in the current photo.
+        stamp: number of the newest scene that was sent to the browser.
         job: number of the newest long job; stopped: jobs up to this number have been told to stop.
     """
 
@@ -75,6 +82,11 @@ class Session:
     layers: tuple[str, ...] = DEFAULT_LAYERS
     tool: str = "pick"
     comparing: bool = False
+    lang: str = "en"
+    plain: bool = False
+    preset: str = engine.PRESET
+    suggestions: tuple[str, ...] = ()
+    stamp: int = 0
     job: int = 0
     stopped: int = 0
     palette: Palette | None = None
@@ -101,6 +113,14 @@ class Session:
     def has_work(self) -> bool:
         """Whether leaving the page would lose something made here."""
         return any(s.edit is not None or any(r.class_index < 0 for r in s.regions) for s in self.steps)
+
+    def say(self, key: str, **values: object) -> str:
+        """A sentence in the visitor's language; see `words.say`."""
+        return words.say(self.lang, key, **values)
+
+    def count(self, number: int, one: str) -> str:
+        """`3 masks` in the visitor's language."""
+        return words.count(self.lang, number, one)
 
     def push(self, step: Step, picked: tuple[int, ...] = (), comparing: bool = False) -> None:
         """Add a step after the current one; what could be redone is dropped, and the oldest beyond the limits."""

@@ -13,9 +13,15 @@ from gradio.themes.utils.colors import Color
 from gradio.themes.utils.fonts import Font
 from gradio.themes.utils.sizes import Size
 
+from . import words
+
 HERE = Path(__file__).resolve().parent
 CSS = HERE / "style.css"
-SCRIPT = HERE / "page.js"
+#: In the order in which they need each other.
+SCRIPTS = tuple(
+    HERE / "js" / f"{name}.js"
+    for name in ("core", "shapes", "view", "scene", "glyphs", "paint", "hands", "wipe", "canvas", "panel", "page")
+)
 
 SAFELIGHT = Color(
     "#fdf4ef", "#fae4d8", "#f4c6b0", "#eca283", "#e67f58", "#d9623a", "#b9472a", "#963a24", "#713022", "#4d241b",
@@ -30,6 +36,13 @@ SPACE = Size("2px", "4px", "4px", "8px", "8px", "12px", "16px", name="namebrush_
 RADIUS = Size("2px", "4px", "4px", "6px", "6px", "8px", "12px", name="namebrush_radius")
 SANS = [Font(n) for n in ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")]
 MONO = [Font(n) for n in ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")]
+
+
+def head() -> str:
+    """The scripts and the sentences they say, for the page's head."""
+    parts = [SCRIPTS[0].read_text(encoding="utf-8"), words.for_browser()]
+    parts += [path.read_text(encoding="utf-8") for path in SCRIPTS[1:]]
+    return f"<script>{chr(10).join(parts)}</script>"
 
 
 def theme() -> gr.themes.Base:

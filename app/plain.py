@@ -1,4 +1,4 @@
-"""The photo as the page shows it: scaled to the screen, with layers drawn at that scale, and clicks mapped back.
+"""The plain surface, for browsers whose canvas cannot be read back: one picture with its layers, clicks mapped back.
 
 Layers are drawn on the scaled photo rather than scaled with it, so that outlines and glyphs keep their size and stay
 sharp on a thumbnail and on a 50-megapixel photo alike. What is shown here is for looking at; what is data (results,
@@ -16,9 +16,13 @@ import cv2
 import numpy as np
 
 from pipeline.draw import Layers, overlay
-from pipeline.records import NO_CLASS, ClassName, Photo, Prompt, Region, Segmentation, Vocabulary
+from pipeline.errors import NamebrushError
+from pipeline.records import Photo, Prompt, Region, Segmentation
 
+from .actions import need_photo, pick_at
+from .masks import hand_made
 from .session import LAYERS, Session
+from .texts import Told
 
 LONG_SIDE = 1600
 MAX_ENLARGED = 4.0
@@ -106,18 +110,29 @@ def shown_segmentation(photo: Photo, segmentation: Segmentation | None) -> Segme
     return replace(segmentation, photo=small, labels=labels, regions=regions)
 
 
-def hand_made(photo: Photo, preset: str = "") -> Segmentation:
-    """A segmentation with no words in it yet, to which masks made by hand are added."""
-    return Segmentation(
-        photo=photo,
-        vocabulary=Vocabulary(classes=(ClassName("by hand"),)),
-        labels=np.full(photo.size, NO_CLASS, np.int32),
-        scores=np.zeros((1, 1, 1), np.float32),
-        regions=(),
-        preset=preset,
-        method="by hand",
-        refine="none",
-    )
+def click(session: Session, x: float, y: float) -> tuple[Told, dict | None]:
+    """A click on the shown picture with the session's tool. Runs no model.
+
+    Returns:
+        The line to show, and what `masks.asked` is to be given, or None.
+    """
+    step = need_photo(session)
+    px, py = to_photo(x, y, step.photo.size)
+    if session.tool == "pick":
+        return pick_at(session, px, py), None
+    ids = list(session.picked)
+    if session.tool == "box":
+        if session.corner is None:
+            session.corner = (px, py)
+            return Told(session.say("opposite"), "hint"), None
+        ax, ay = session.corner
+        session.corner = None
+        box = (min(ax, px), min(ay, py), max(ax, px) + 1, max(ay, py) + 1)
+        if box[2] - box[0] < 3 or box[3] - box[1] < 3:
+            raise NamebrushError(session.say("thin_box"))
+        return Told(session.say("drawing_box"), "hint"), {"box": box, "ids": ids}
+    point = [px, py, int(session.tool == "add")]
+    return Told(session.say("drawing_point"), "hint"), {"points": [point], "ids": ids}
 
 
 def write_shown(pixels: np.ndarray, folder: str | Path, lossless: bool = False) -> str:

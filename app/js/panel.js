@@ -1,0 +1,122 @@
+// The names as chips and the regions as a list, both tied to the canvas: what is hovered or picked in one shows in all.
+namebrush.panel = (() => {
+  const { on, tell, $, $$, t, make } = namebrush;
+  let scene = { regions: [], classes: [] };
+  let picked = new Set();
+
+  const mine = (name) => scene.regions.filter((region) => region.name === name).map((region) => region.id);
+  const percent = (share) => (share > 0 && share < 0.01 ? '<1 %' : `${Math.round(share * 100)} %`);
+
+  // The names field belongs to Gradio: it hears of a new text as if it had been typed.
+  function setWords(text, find = true) {
+    const area = $('#words textarea');
+    area.value = text;
+    area.dispatchEvent(new Event('input', { bubbles: true }));
+    if (find) setTimeout(() => $('#find').click(), 60);
+  }
+  const words = () => $('#words textarea').value.trim();
+
+  function withSynonyms(name, synonyms) {
+    const parts = words().split(/[,\n]/).map((part) => part.trim()).filter(Boolean);
+    const same = (part) => part.split(';')[0].trim().toLowerCase() === name.toLowerCase();
+    return parts.map((part) => (same(part) ? [name, ...synonyms].join('; ') : part)).join(', ');
+  }
+
+  // Names ---------------------------------------------------------------------------------------------------------
+  function chip(one) {
+    const ids = mine(one.name);
+    const all = ids.length > 0 && ids.every((id) => picked.has(id));
+    const main = make('button', {
+      type: 'button', class: 'nb-chip-main', 'data-name': one.name, 'aria-pressed': String(all),
+      title: t('chip_title', { name: one.name, share: percent(one.share) }),
+      onclick: () => {
+        if (!ids.length) return tell('told', t('none_called', { name: one.name }));
+        tell('pick', all ? [...picked].filter((id) => !ids.includes(id)) : [...new Set([...picked, ...ids])]);
+      },
+      onmouseenter: () => ids.length === 1 && tell('hover', { id: ids[0], from: 'panel' }),
+      onmouseleave: () => tell('hover', { id: null, from: 'panel' }),
+    }, swatch(one), make('span', { dir: 'auto' }, one.name),
+    make('b', {}, ids.length ? `${ids.length} · ${percent(one.share)}` : t('not_found')));
+    const parts = [main];
+    if (!one.by_hand) {
+      parts.push(make('button', {
+        type: 'button', class: 'nb-chip-more', 'aria-label': t('synonyms_of', { name: one.name }), title: t('synonyms_of', { name: one.name }),
+        onclick: (e) => edit(one, e.currentTarget.closest('.nb-names')),
+      }, '＋'));
+    }
+    return make('span', { class: 'nb-chip' + (ids.length ? '' : ' nb-none') }, ...parts);
+  }
+  const swatch = (one) => make('i', { class: `nb-swatch nb-pattern-${one.pattern % 6}`, style: `--c:${one.color}`, 'aria-hidden': 'true' });
+
+  function edit(one, box) {
+    $('.nb-edit', box)?.remove();
+    const field = make('input', { type: 'text', value: one.synonyms.join(', '), placeholder: t('synonyms_hint'), 'aria-label': t('synonyms_of', { name: one.name }) });
+    const done = () => setWords(withSynonyms(one.name, field.value.split(/[,;]/).map((s) => s.trim()).filter(Boolean)));
+    field.addEventListener('keydown', (e) => {
+      if (e.key === 'Enter') done();
+      if (e.key === 'Escape') $('.nb-edit', box).remove();
+      e.stopPropagation();
+    });
+    box.append(make('div', { class: 'nb-edit' }, make('span', {}, `${one.name};`), field, make('button', { type: 'button', onclick: done }, t('find'))));
+    field.focus();
+  }
+
+  function showNames() {
+    const box = $('#legend .nb-names');
+    if (!box) return;
+    const chips = scene.classes.map(chip);
+    const more = (scene.suggestions || []).map((name) => make('button', {
+      type: 'button', class: 'nb-suggest', 'data-suggest': name, title: t('suggest_title', { name }),
+      onclick: () => setWords(words() ? `${words()}, ${name}` : name),
+    }, `+ ${name}`));
+    box.replaceChildren(...chips, ...(more.length ? [make('p', { class: 'nb-hint' }, t('suggested')), ...more] : []));
+  }
+
+  // Regions -------------------------------------------------------------------------------------------------------
+  function row(region) {
+    return make('button', {
+      type: 'button', class: 'nb-row', 'data-region': region.id, 'aria-pressed': String(picked.has(region.id)),
+      onclick: () => {
+        const next = new Set(picked);
+        next.has(region.id) ? next.delete(region.id) : next.add(region.id);
+        tell('pick', [...next]);
+      },
+      ondblclick: () => tell('show', region.id),
+      onmouseenter: () => tell('hover', { id: region.id, from: 'panel' }),
+      onmouseleave: () => tell('hover', { id: null, from: 'panel' }),
+      onfocus: () => tell('hover', { id: region.id, from: 'panel' }),
+    }, swatch(region), make('span', { dir: 'auto' }, region.title), make('em', {}, region.made), make('b', {}, region.score.toFixed(2)));
+  }
+
+  function showList() {
+    const box = $('#regions .nb-list');
+    if (box) box.replaceChildren(...scene.regions.map(row));
+    mark();
+  }
+
+  function mark() {
+    for (const el of $$('#regions .nb-row')) el.setAttribute('aria-pressed', picked.has(Number(el.dataset.region)));
+    $('#regions')?.classList.toggle('nb-any', picked.size > 0);
+    for (const el of $$('#legend .nb-chip-main')) {
+      const ids = mine(el.dataset.name);
+      el.setAttribute('aria-pressed', ids.length > 0 && ids.every((id) => picked.has(id)));
+    }
+  }
+
+  // The line that says what the chosen tool does.
+  function hint(element) {
+    const line = $('p', element);
+    on('tool', (tool) => { line.dataset.t = `hint_${tool}`; namebrush.speak(element); });
+    namebrush.speak(element);
+  }
+  document.addEventListener('click', (e) => { if (e.target.closest?.('.nb-clear')) tell('pick', []); });
+
+  on('scene', (data) => { scene = data; picked = new Set(data.picked); showNames(); showList(); });
+  on('picked', (ids) => { picked = new Set(ids); mark(); });
+  on('lang', () => { showNames(); showList(); });
+  on('hover', ({ id, from }) => {
+    for (const el of $$('#regions .nb-row')) el.classList.toggle('nb-over', Number(el.dataset.region) === id);
+    if (from === 'canvas' && id !== null) $(`#regions .nb-row[data-region="${id}"]`)?.scrollIntoView({ block: 'nearest' });
+  });
+  return { setWords, words, hint };
+})();

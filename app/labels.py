@@ -1,0 +1,33 @@
+"""Labels of Gradio's own controls in the visitor's language; our own HTML is translated in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from . import texts
+from .layout import Page
+from .words import say
+
+
+def relabelled(page: Page) -> dict:
+    """Per component a function from a language to the update that relabels it."""
+    made: dict = {}
+
+    def label(name: str, key: str | None = None) -> None:
+        made[getattr(page, name)] = lambda lang: gr.update(value=say(lang, key or name))
+
+    def listed(name: str, choices: Callable) -> None:
+        made[getattr(page, name)] = lambda lang: gr.update(choices=choices(lang))
+
+    for name in ("find", "stop", "undo", "redo", "save_photo", "save_masks", "save_regions", "save_overlay"):
+        label(name)
+    made[page.open] = lambda lang: gr.update(label=say(lang, "open"))
+    made[page.settings] = lambda lang: gr.update(label=say(lang, "settings"))
+    for name, key in (("words", "words_hint"), ("prompt", "prompt_hint")):
+        made[getattr(page, name)] = lambda lang, key=key: gr.update(placeholder=say(lang, key))
+    listed("edges", lambda lang: [(say(lang, "fine"), "sam"), (say(lang, "fast"), "none")])
+    kinds = tuple(value for _, value in page.kind.choices)
+    listed("kind", lambda lang: texts.kind_choices(kinds, lang))
+    return made

@@ -1,0 +1,204 @@
+"""What the canvas in the browser is given: addresses of pictures and a small JSON of the regions.
+
+The regions travel as one index picture whose pixels number *sets* of regions, so that masks which overlap stay whole,
+and the list of those sets. With it the browser finds, outlines and colours regions without asking.
+
+Pictures are files in Gradio's cache under names nobody can guess; each visitor is told only of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from secrets import token_hex
+from weakref import WeakKeyDictionary
+
+import cv2
+import numpy as np
+
+from pipeline.draw import middle, region_color, region_titles
+from pipeline.palette import hex_color
+from pipeline.records import Photo, Region, Segmentation
+
+from . import texts
+from .session import Session
+
+#: Photos up to this many pixels are sent without loss.
+LOSSLESS_PIXELS = 1_500_000
+#: Long side of the index picture at most; beyond it masks are shown (not kept) at a coarser step.
+INDEX_SIDE = 3072
+JPEG_QUALITY = 95
+MAX_SETS = 65_536
+#: Number of the hatching of what is made by hand.
+HAND_PATTERN = 5
+
+# By identity and held weakly: written once per record, forgotten with it.
+_photos: WeakKeyDictionary[Photo, str] = WeakKeyDictionary()
+_indexes: WeakKeyDictionary[Segmentation, dict] = WeakKeyDictionary()
+_middles: WeakKeyDictionary[Region, tuple[float, float]] = WeakKeyDictionary()
+
+
+def index_picture(
+    regions: Sequence[Region], size: tuple[int, int], longest: int = INDEX_SIDE
+) -> tuple[np.ndarray, list[list[int]]]:
+    """Number the set of regions at every pixel.
+
+    Args:
+        regions: of one photo; they may overlap.
+        size: height and width of the photo.
+        longest: long side of the result at most; a smaller one takes the region at each of its pixels' centres.
+
+    Returns:
+        uint16 [h, w] of indices into the second part, and per index the ids of the regions there; index 0 is none.
+    """
+    factor = min(1.0, longest / max(size))
+    shape = tuple(max(1, round(s * factor)) for s in size)
+    rows, cols = (((np.arange(n) + 0.5) * s / n).astype(np.intp) for n, s in zip(shape, size, strict=True))
+    index = np.zeros(shape, np.uint16)
+    sets: list[list[int]] = [[]]
+    known = {(): 0}
+    for region in regions:
+        x0, y0, x1, y1 = region.box
+        top, bottom = np.searchsorted(rows, (y0, y1))
+        left, right = np.searchsorted(cols, (x0, x1))
+        crop = region.crop
+        if shape != tuple(size):
+            crop = crop[rows[top:bottom, None] - y0, cols[None, left:right] - x0]
+        part = index[top:bottom, left:right]
+        under = part[crop]
+        table = np.arange(len(sets), dtype=np.uint16)
+        for old in np.flatnonzero(np.bincount(under, minlength=len(sets))):
+            ids = (*sets[old], region.id) if len(sets) < MAX_SETS else (region.id,)
+            if ids not in known and len(sets) < MAX_SETS:
+                known[ids] = len(sets)
+                sets.append(list(ids))
+            table[old] = known.get(ids, old)
+        part[crop] = table[under]
+    return index, sets
+
+
+def as_png(index: np.ndarray) -> bytes:
+    """An index uint16 [h, w] as a PNG whose red holds the low byte and green the high one."""
+    low, high = (index & 255).astype(np.uint8), (index >> 8).astype(np.uint8)
+    ok, data = cv2.imencode(".png", np.dstack([np.zeros_like(low), high, low]), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    if not ok:
+        raise OSError("The index picture could not be encoded.")
+    return data.tobytes()
+
+
+def as_picture(pixels: np.ndarray) -> tuple[str, bytes]:
+    """A photo for the screen: ending and bytes. Small ones lose nothing, others become JPEG with whole colours."""
+    small = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 2] if small else [
+        cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]  # fmt: skip
+    ending = ".png" if small else ".jpg"
+    ok, data = cv2.imencode(ending, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    if not ok:
+        raise OSError(f"The picture could not be encoded as {ending}.")
+    return ending, data.tobytes()
+
+
+def written(data: bytes, name: str, folder: str | Path) -> str:
+    """Write bytes into a folder of their own below `folder`, under a name nobody can guess; returns the path."""
+    target = Path(folder) / token_hex(16)
+    target.mkdir(parents=True)
+    path = target / name
+    path.write_bytes(data)
+    return str(path)
+
+
+def file_of(path: str) -> dict:
+    """A path as Gradio passes files to the browser: it adds the address."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def _photo_file(photo: Photo, folder: str) -> dict:
+    path = _photos.get(photo)
+    if path is None or not Path(path).exists():
+        ending, data = as_picture(photo.pixels)
+        path = _photos[photo] = written(data, f"photo{ending}", folder)
+    return file_of(path)
+
+
+def _index(segmentation: Segmentation, folder: str) -> dict:
+    kept = _indexes.get(segmentation)
+    if kept is None or not Path(kept["path"]).exists():
+        index, sets = index_picture(segmentation.regions, segmentation.photo.size)
+        path = written(as_png(index), "index.png", folder)
+        kept = _indexes[segmentation] = {
+            "path": path, "sets": sets, "height": index.shape[0], "width": index.shape[1],
+        }  # fmt: skip
+    return kept
+
+
+def _region(region: Region, title: str, colors, lang: str) -> dict:
+    at = _middles.get(region)
+    if at is None:
+        at = _middles[region] = tuple(round(float(v), 1) for v in middle(region))
+    prompt = region.prompt
+    points = zip(prompt.points.round(1).tolist(), prompt.labels.tolist(), strict=True)
+    return {
+        "id": region.id, "name": region.name, "title": title, "color": hex_color(region_color(region, colors)),
+        "pattern": region.class_index if region.class_index >= 0 else HAND_PATTERN,
+        "score": round(float(region.score), 4), "made": texts.maker(region, lang), "area": region.area,
+        "box": [int(v) for v in region.box], "at": at, "points": [[x, y, int(v)] for (x, y), v in points],
+        "prompt_box": None if prompt.box is None else [round(float(v), 1) for v in prompt.box],
+        "iou": None if region.iou is None else round(float(region.iou), 4),
+    }  # fmt: skip
+
+
+def _classes(segmentation: Segmentation, colors, lang: str) -> list[dict]:
+    """The names in their order with colour, share of the photo and synonyms; last, what was made by hand."""
+    total = segmentation.photo.size[0] * segmentation.photo.size[1]
+    named = segmentation.vocabulary.classes if segmentation.method != "by hand" else ()
+    rows = [
+        {"name": c.name, "synonyms": list(c.synonyms), "color": hex_color(color), "pattern": i, "by_hand": False}
+        for i, (c, color) in enumerate(zip(named, colors, strict=False))
+    ]
+    if any(r.class_index < 0 for r in segmentation.regions):
+        hand = hex_color(region_color(next(r for r in segmentation.regions if r.class_index < 0), colors))
+        rows.append({"name": "by hand", "synonyms": [], "color": hand, "pattern": HAND_PATTERN, "by_hand": True})
+    for row in rows:
+        row["share"] = round(sum(r.area for r in segmentation.regions if r.name == row["name"]) / total, 5)
+    return rows
+
+
+def scene(session: Session, folder: str) -> dict:
+    """The current step for the canvas; see the module. Runs no model.
+
+    Args:
+        session: with a step.
+        folder: Gradio's cache, where the pictures are written.
+    """
+    step, segmentation = session.step, session.step.segmentation
+    session.stamp += 1
+    colors = session.colors()
+    regions = step.regions
+    titles = region_titles(regions)
+    index = _index(segmentation, folder) if regions else None
+    height, width = step.photo.size
+    return {
+        "stamp": session.stamp,
+        "photo": {"file": _photo_file(step.photo, folder), "width": width, "height": height, "name": step.photo.name},
+        "before": _photo_file(step.edit.photo, folder) if _comparable(step) else None,
+        "compare": session.comparing,
+        "index": None if index is None else {
+            "file": file_of(index["path"]), "width": index["width"], "height": index["height"],
+        },
+        "sets": [[]] if index is None else index["sets"],
+        "regions": [_region(r, titles[r.id], colors, session.lang) for r in regions],
+        "classes": [] if segmentation is None else _classes(segmentation, colors, session.lang),
+        "picked": list(session.picked),
+        "suggestions": [n for n in session.suggestions if n not in _typed(segmentation)],
+    }  # fmt: skip
+
+
+def _comparable(step) -> bool:
+    """Before and after can lie over each other only where the photo kept its size."""
+    return step.edit is not None and step.edit.photo.size == step.photo.size
+
+
+def _typed(segmentation: Segmentation | None) -> set[str]:
+    return set() if segmentation is None else {w for c in segmentation.vocabulary.classes for w in c.words}

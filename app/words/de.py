@@ -1,0 +1,5 @@
+"""German."""
+
+from .en import BROWSER, SERVER  # noqa: F401
+
+NAME = "Deutsch"
