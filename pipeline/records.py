@@ -85,12 +85,14 @@ class Vocabulary:
         background: names that only draw pixels away from the classes: a pixel they win is "no class" (-1).
         threshold: a pixel whose best class probability is below it is "no class" (-1); 0..1, 0 switches it off.
         notes: sentences about what was changed in parsing (duplicates dropped, text cut).
+        groups: groups of classes that were typed, each a name and indices into `classes`; a class is in one at most.
     """
 
     classes: tuple[ClassName, ...]
     background: tuple[str, ...] = ()
     threshold: float = 0.0
     notes: tuple[str, ...] = ()
+    groups: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self):
         if not self.classes:

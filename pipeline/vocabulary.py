@@ -1,7 +1,8 @@
 """The one place that reads words: what a person typed becomes a `Vocabulary`.
 
 Classes are separated by commas or new lines, synonyms of one class by semicolons: "dog; puppy, grass, sky". The commas
-and semicolons of Arabic, Chinese and Japanese count too. Names are kept as typed, with emoji, right-to-left letters
+and semicolons of Arabic, Chinese and Japanese count too. Where groups are asked for, "animals: dog; puppy, cat | sky"
+names a group before its classes; it ends at a bar or a new line. Names are kept as typed, with emoji, right-to-left letters
 and markup; showing them safely is the business of whoever shows them.
 """
 
@@ -50,6 +51,10 @@ DISTRACTORS: tuple[str, ...] = (
 
 _CLASS_BREAK = re.compile("[,\n\r\u2028\u2029\u060c\u3001\uff0c]")
 _WORD_BREAK = re.compile("[;\u061b\uff1b]")
+_GROUP_BREAK = re.compile("[|\n\r\u2028\u2029\uff5c]")
+_GROUP_NAME = re.compile("([^:\uff1a,;]*)[:\uff1a](.*)", re.DOTALL)
+#: A name that looks as if a group was meant.
+_GROUP_LIKE = re.compile(r"[\w ]+:\s+\S")
 # Invisible marks that could reorder or hide what is shown around a name. The joiners of emoji and Persian stay.
 _HIDDEN = dict.fromkeys(
     [0x00AD, 0x061C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
@@ -61,6 +66,7 @@ def parse_vocabulary(
     background: str | Iterable[str] = "auto",
     threshold: float | None = None,
     distractors: Sequence[str] = DISTRACTORS,
+    grouped: bool = False,
 ) -> Vocabulary:
     """Read the names a person typed.
 
@@ -76,6 +82,8 @@ def parse_vocabulary(
             0 (off) where not.
         distractors: for "auto": entries "word; related; ..." of which the first word competes, unless a typed name has
             one of the entry's words in it.
+        grouped: groups are read, as in "animals: dog, cat | plants: grass, tree | sky"; without it a colon and a bar
+            are letters of a name.
 
     Raises:
         NamebrushError: no name left, more than 200 classes or 1000 words, a threshold outside 0..1.
@@ -83,7 +91,12 @@ def parse_vocabulary(
     if isinstance(text, Vocabulary):
         return text
     notes: list[str] = []
-    classes = _without_duplicates(_split(text, notes), notes)
+    parts = _split_groups(text) if grouped else [("", text)]
+    found = [(group, words) for group, part in parts for words in _split(part, notes)]
+    classes = _without_duplicates([words for _, words in found], notes)
+    if not grouped:
+        notes += [f'"{c.name}" was read as one name; for a group of names set Groups to given.'
+                  for c in classes if _GROUP_LIKE.match(c.name)]  # fmt: skip
     if not classes:
         raise NamebrushError("Type at least one name, for example: dog, grass, sky.")
     if len(classes) > MAX_CLASSES:
@@ -109,7 +122,9 @@ def parse_vocabulary(
         notes.append(
             "One name without background names wins every pixel; add names, or a background, to compare with."
         )
-    return Vocabulary(classes, tuple(names), float(threshold), tuple(dict.fromkeys(notes)))
+    return Vocabulary(
+        classes, tuple(names), float(threshold), tuple(dict.fromkeys(notes)), _groups_of(classes, found)
+    )
 
 
 def clean_name(text: str) -> str:
@@ -122,13 +137,44 @@ def clean_name(text: str) -> str:
     return text if any(unicodedata.category(c)[0] in "LNPS" for c in text) else ""
 
 
+def _split_groups(text: str | Iterable[str]) -> list[tuple[str, str]]:
+    """Name and members of each group as typed; "" where names are in none."""
+    parts = []
+    for part in _GROUP_BREAK.split(_joined(text)):
+        found = _GROUP_NAME.fullmatch(part)
+        name = clean_name(found[1])[:MAX_NAME] if found else ""
+        parts.append((name, found[2] if name else part))
+    return parts
+
+
+def _groups_of(
+    classes: tuple[ClassName, ...], found: list[tuple[str, list[str]]]
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The groups with the indices of their classes; a class typed in two groups is in the first."""
+    places = {c.name.casefold(): index for index, c in enumerate(classes)}
+    groups: dict[str, tuple[str, list[int]]] = {}
+    held: set[int] = set()
+    for group, (name, *_) in found:
+        index = places[name.casefold()]
+        if group and index not in held:
+            groups.setdefault(group.casefold(), (group, []))[1].append(index)
+        held.add(index)
+    return tuple((name, tuple(members)) for name, members in groups.values())
+
+
+def _joined(text: str | Iterable[str]) -> str:
+    """A text, or the lines of a list of texts."""
+    if isinstance(text, str):
+        return text
+    lines = list(text)
+    if not all(isinstance(line, str) for line in lines):
+        raise TypeError("Names are a text or a list of texts.")
+    return "\n".join(lines)
+
+
 def _split(text: str | Iterable[str], notes: list[str]) -> list[list[str]]:
     """The words of each class, name first, cleaned and cut; empty ones left out."""
-    if not isinstance(text, str):
-        lines = list(text)
-        if not all(isinstance(line, str) for line in lines):
-            raise TypeError("Names are a text or a list of texts.")
-        text = "\n".join(lines)
+    text = _joined(text)
     if len(text) > MAX_TEXT:
         raise NamebrushError(f"The names are {len(text)} characters long; at most {MAX_TEXT} can be read.")
     found = []

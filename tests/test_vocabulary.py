@@ -122,3 +122,28 @@ def test_threshold():
 def test_a_vocabulary_passes_through():
     vocabulary = Vocabulary((ClassName("dog"),))
     assert parse_vocabulary(vocabulary) is vocabulary
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "groups"),
+    [
+        ("animals: dog; puppy, cat | plants: grass | sky", ["dog", "cat", "grass", "sky"],
+         (("animals", (0, 1)), ("plants", (2,)))),
+        ("animals: dog\nanimals: cat\nsky, sea", ["dog", "cat", "sky", "sea"], (("animals", (0, 1)),)),
+        (["a: dog, cat", "b: cat, cow"], ["dog", "cat", "cow"], (("a", (0, 1)), ("b", (2,)))),
+        ("动物：狗，猫｜天空", ["狗", "猫", "天空"], (("动物", (0, 1)),)),
+        ("dog, cat", ["dog", "cat"], ()),
+        (": dog | a:: b", [": dog", ": b"], (("a", (1,)),)),
+        ("sky, animals: dog", ["sky", "animals: dog"], ()),
+    ],
+)  # fmt: skip
+def test_groups(text, names, groups):
+    vocabulary = parse_vocabulary(text, "none", grouped=True)
+    assert [c.name for c in vocabulary.classes] == names and vocabulary.groups == groups
+
+
+def test_without_being_asked_for_a_group_is_a_name_and_that_is_said():
+    vocabulary = parse_vocabulary("animals: dog, 10:30, a|b, http://x", "none")
+    assert [c.name for c in vocabulary.classes] == ["animals: dog", "10:30", "a|b", "http://x"]
+    assert vocabulary.groups == ()
+    assert vocabulary.notes == ('"animals: dog" was read as one name; for a group of names set Groups to given.',)

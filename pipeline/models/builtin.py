@@ -173,7 +173,7 @@ def load_clip(folder: str | Path | None = None) -> ClipModel:
         mean=tuple(config["preprocess_cfg"]["mean"]), std=tuple(config["preprocess_cfg"]["std"]),
         logit_scale=float(config["logit_scale"]), known_words=frozenset(config["known_words"]),
         drop_residual=bool(config.get("drop_residual", False)), templates=str(config.get("templates", "top7")),
-        distractors=tuple(config.get("distractors", ())),
+        distractors=tuple(config.get("distractors", ())), weights=_name(folder, "clip"),
     )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def _clip_record(model, tokenizer, name: str) -> ClipModel:
     preprocess = getattr(model.visual, "preprocess_cfg", None) or {}
     return ClipModel(
         model=model.eval().requires_grad_(False), tokenizer=tokenizer, name=name,
-        mean=tuple(preprocess.get("mean", OPENAI_MEAN)), std=tuple(preprocess.get("std", OPENAI_STD)),
+        mean=tuple(preprocess.get("mean", OPENAI_MEAN)), std=tuple(preprocess.get("std", OPENAI_STD)), weights=name,
     )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ class ClipModel:
         distractors: background names that suit this model, as `vocabulary.parse_vocabulary` takes them; empty: the
             general ones.
         templates: the template set that fits how it was trained, a name of `text.templates.TEMPLATE_HELP`.
+        weights: fingerprint of the file it was loaded from, by which its text embeddings are kept on disk; "" for a
+            model made in memory, whose are not.
     """
 
     model: Any
@@ -46,6 +48,7 @@ class ClipModel:
     drop_residual: bool = False
     distractors: tuple[str, ...] = ()
     templates: str = "imagenet80"
+    weights: str = ""
 
     @property
     def patch_size(self) -> int:

@@ -1,4 +1,7 @@
-"""Words to unit vectors: every template's embedding normalised, averaged, normalised again."""
+"""Words to unit vectors: every template's embedding normalised, averaged, normalised again.
+
+A word is looked for in memory, then on disk (`store`), and only then runs through the text tower.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import torch
 from ..cache import ByteCache
 from ..models.records import ClipModel
 from ..progress import Progress
+from .store import TextStore, folder
 from .templates import fill
 
 #: Texts that run through the text tower at once.
@@ -56,17 +60,33 @@ def embed_words(
     found = {word: cache.get((clip.name, templates, word)) for word in words}
     missing = [word for word, vector in found.items() if vector is None]
     if missing:
-        with guard():
-            fresh = _run(clip, missing, templates, progress)
-        for word, vector in zip(missing, fresh, strict=True):
+        store = _store_of(clip)
+        sentences = {word: "\n".join(fill(word, templates)) for word in missing}
+        kept = {word: store.get(sentences[word]) for word in missing}
+        unread = [word for word in missing if kept[word] is None]
+        if unread:
+            with guard():
+                fresh = dict(zip(unread, _run(clip, unread, templates, progress), strict=True))
+            store.put({sentences[word]: vector for word, vector in fresh.items()})
+            kept.update(fresh)
+        for word, vector in kept.items():
             cache.put((clip.name, templates, word), vector)
             found[word] = vector
     return np.stack([found[word] for word in words])
 
 
+def _store_of(clip: ClipModel) -> TextStore:
+    """The disk's vectors of a model that came from a file; a model made in memory keeps nothing there."""
+    weight = next(clip.model.parameters())
+    # The same weights give other last digits on another device or in another precision.
+    run = f"{clip.weights} {weight.device.type} {weight.dtype} torch {torch.__version__}"
+    return TextStore(run, folder() if clip.weights else None)
+
+
 @torch.inference_mode()
 def _run(clip: ClipModel, words: Sequence[str], templates: str, progress: Progress) -> list[np.ndarray]:
-    texts = [text for word in words for text in fill(word, templates)]
+    filled = [fill(word, templates) for word in words]
+    texts = [text for sentences in filled for text in sentences]
     device = next(clip.model.parameters()).device
     parts = []
     for start in range(0, len(texts), BATCH):
@@ -74,6 +94,6 @@ def _run(clip: ClipModel, words: Sequence[str], templates: str, progress: Progre
         tokens = clip.tokenizer(texts[start : start + BATCH]).to(device)
         features = clip.model.encode_text(tokens).float()
         parts.append(torch.nn.functional.normalize(features, dim=-1).cpu())
-    per_word = torch.cat(parts).reshape(len(words), -1, parts[0].shape[-1]).mean(dim=1)
+    per_word = torch.stack([own.mean(dim=0) for own in torch.cat(parts).split([len(s) for s in filled])])
     unit = torch.nn.functional.normalize(per_word, dim=-1).numpy()
     return [vector.copy() for vector in unit]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import NamebrushError
+from .wording import ADAPTIVE, kind_of_word, reworded
 
 #: The seven sentences of Trident's and ProxyCLIP's relatives that a thesis in our sources found to be enough.
 _TOP7 = (
@@ -26,6 +27,7 @@ _SETS: dict[str, tuple[str, ...]] = {
     "top3": _TOP7[:3],
     "simple": ("a photo of a {}",),
     "word": ("{}",),
+    "adaptive": tuple(sentence for sentences in ADAPTIVE.values() for sentence in sentences),
 }
 
 #: What each template set is, in words for a person; "auto" is the set the loaded CLIP model was trained with.
@@ -34,6 +36,7 @@ TEMPLATE_HELP = {
     _IMAGENET80: "the 80 sentences of the CLIP paper, averaged",
     "top7": "seven sentences, averaged",
     "top3": "three sentences, averaged",
+    "adaptive": "two sentences that suit the word: stuff, thing or material",
     "simple": '"a photo of a …"',
     "word": "the word alone",
 }
@@ -56,8 +59,16 @@ def templates(name: str) -> tuple[str, ...]:
 
 
 def fill(word: str, name: str) -> list[str]:
-    """A word in every sentence of a set, the word exactly as typed: braces and percent signs in it are plain text."""
-    return [template.replace("{}", word, 1) for template in templates(name)]
+    """A word in the sentences of a set, the word exactly as typed: braces and percent signs in it are plain text.
+
+    In the set "adaptive" the word's kind chooses two of the sentences, and a compound such as "wall-brick" is read as
+    "brick wall".
+    """
+    if name == "adaptive":
+        sentences, word = ADAPTIVE[kind_of_word(word)], reworded(word)
+    else:
+        sentences = templates(name)
+    return [sentence.replace("{}", word, 1) for sentence in sentences]
 
 
 def __getattr__(name: str) -> Any:
