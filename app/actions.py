@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.draw import region_titles
+from pipeline.edit.kinds import KINDS
 from pipeline.errors import NamebrushError
 from pipeline.progress import Progress
 from pipeline.records import NO_CLASS, EditResult, Region, Segmentation
@@ -130,9 +131,9 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     """Change what is picked; the result becomes the photo, and masks it does not touch stay valid."""
     base = need_photo(session)
     picked = session.picked_regions
-    if not picked and kind not in WITHOUT_PICK:
+    if not picked and KINDS[kind].mask:
         raise NamebrushError(session.say("pick_first"))
-    if kind in NEED_WORDS and not prompt.strip():
+    if KINDS[kind].prompt and not prompt.strip():
         raise NamebrushError(session.say("needs_words", kind=session.say(f"kind_{kind}").lower()))
     start = time.perf_counter()
     result = engine.get_pipeline(progress, session.preset).edit(
@@ -147,7 +148,7 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     told = Told(
         " ".join([
             session.say(
-                "changed", what=what, kind=verb, maker=result.made_by,
+                "changed", what=what, kind=verb, maker=result.made_by or session.say("computed"),
                 seconds=texts.seconds(time.perf_counter() - start),
                 pixels=session.count(result.changed_outside, "pixel"),
             ),
@@ -159,11 +160,6 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     step = Step(f"{texts.short(one, 18)}: {verb}", result.images[0], rest, result, told.text)
     session.push(step, comparing=same_size)
     return told
-
-
-#: Kinds of change that need words, and those that need nothing picked.
-NEED_WORDS = ("replace", "restyle")
-WITHOUT_PICK = ("extend",)
 
 
 def without(segmentation: Segmentation | None, result: EditResult) -> Segmentation | None:

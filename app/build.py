@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import gradio as gr
 
+from pipeline.edit.kinds import KINDS
 from pipeline.edit.settings import EditSettings
 from pipeline.models.catalog import get_preset
 from pipeline.refine.settings import RefineSettings
-from pipeline.settings import SegmentSettings, choices_of
+from pipeline.settings import SegmentSettings
 
 from . import api, layout
-from .controls import Control, controls
+from .controls import Control, control, controls
 from .engine import PRESET
-from .events import Wiring
+from .events import NEAR, Wiring
 from .words import en
 
 DAY = 24 * 3600
@@ -22,8 +21,7 @@ DAY = 24 * 3600
 
 def edit_kinds() -> tuple[str, ...]:
     """The kinds of change the engine knows and the page has words for, in the engine's order."""
-    field = next(f for f in dataclasses.fields(EditSettings) if f.name == "kind")
-    return tuple(kind for kind in choices_of(field) or () if f"kind_{kind}" in en.SERVER)
+    return tuple(kind for kind in KINDS if f"kind_{kind}" in en.SERVER)
 
 
 def build_demo() -> gr.Blocks:
@@ -37,12 +35,18 @@ def build_demo() -> gr.Blocks:
         with gr.Tab("Edges"):
             find_controls.extend(controls(RefineSettings, "refine"))
         with gr.Tab("Change"):
-            edit_controls.extend(controls(EditSettings, "edit", skip=("kind", "prompt")))
+            edit_controls.extend(controls(EditSettings, "edit", skip=("kind", "prompt", *NEAR)))
+
+    def near() -> None:
+        first = next(iter(KINDS))
+        for name in NEAR:
+            shown = name in KINDS[first].fields
+            edit_controls.append(control(EditSettings, name, f"edit-{name}", visible=shown))
 
     with gr.Blocks(
         title="Namebrush", analytics_enabled=False, delete_cache=(DAY // 4, DAY // 2), fill_width=True
     ) as demo:
-        page = layout.build(panel, edit_kinds())
+        page = layout.build(panel, near, edit_kinds())
         Wiring(page, find_controls, edit_controls)
         api.add_endpoints()
     demo.queue(max_size=64)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 import gradio as gr
 
 from pipeline.errors import NamebrushError
 from pipeline.settings import kind_of
+
+START_COLOR = "#2f6fb0"
+
+
+def hex_of(value: str) -> str:
+    """A colour picker's value as `#rrggbb`; it gives hexadecimal or `rgba(12.3, 4, 5, 1)`."""
+    if not value.startswith("rgb"):
+        return value
+    numbers = [float(n) for n in re.findall(r"[\d.]+", value)[:3]]
+    return "#" + "".join(f"{min(max(round(n), 0), 255):02x}" for n in numbers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +45,8 @@ class Control:
             if self.kind is str:
                 return ""
             raise NamebrushError(f"{self.label} is empty. Type a number there.")
+        if self.name == "color":
+            return hex_of(value)
         if self.kind in (bool, str):
             return self.kind(value)
         try:
@@ -58,6 +71,8 @@ def control(record: type, name: str, elem_id: str, start=None, **options) -> Con
         # A function lists what only the models' libraries know, and importing those must not hold up the first page.
         value = field.default if start is None else start
         made = gr.Dropdown([value] if callable(choices) else list(choices), value=value, **shared)
+    elif name == "color":
+        made = gr.ColorPicker(value=START_COLOR, **shared)
     elif kind is str:
         made = gr.Textbox(value=field.default or "", max_lines=4, **shared)
     elif optional:  # an empty gr.Number shows a 0, which would be a value of its own

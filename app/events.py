@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import gradio as gr
 
+from pipeline.edit.kinds import KINDS
 from pipeline.errors import NamebrushError
 
 from . import actions, examples, files, masks, plain, texts
 from .controls import Control, read
 from .labels import relabelled
 from .layout import Page
-from .screen import attempt, bridge, outputs, picked, picked_outputs, screen
+from .screen import attempt, bridge, go, outputs, picked, picked_outputs, screen
 from .session import Session
 from .texts import Told
 
 MODELS = "models"
 #: Marks the argument through which Gradio passes a handler its own progress.
 SHOWN = gr.Progress()
+#: The settings of a change that are asked for at once, where its kind reads them; the others lie in the second layer.
+NEAR = ("color", "amount", "blur", "dx", "dy", "scale", "left", "top", "right", "bottom")
 PRIVATE = {"api_visibility": "private"}
 QUICK = {"queue": False, "show_progress": "hidden", **PRIVATE}
 #: In the queue, because only queued events tell the browser that a state changed; it waits for nobody.
@@ -137,6 +140,11 @@ class Wiring:
 
             return self.show(session, attempt(work, session))
 
+        def tidy(session, event: gr.EventData):
+            what, name = str(event._data["what"]), str(event._data["name"])
+            return self.show(session, attempt(lambda: masks.tidy(session, what, name), session))
+
+        page.tidy.tidy(tidy, [page.session], self.outputs, **UNQUEUED)
         self.long(page.find.click, self.find, self.find_inputs)
         page.canvas.pick(pick, [page.session], picked_outputs(page), trigger_mode="multiple", **UNQUEUED)
         page.canvas.ask(ask, [page.session], [*self.outputs, page.ask], trigger_mode="multiple", **UNQUEUED)
@@ -197,9 +205,17 @@ class Wiring:
         """Changing what is picked, stopping, and going back and forth in the history."""
         page = self.page
 
+        near = [c for c in self.edit_controls if c.name in NEAR]
+
         def set_kind(session, kind):
-            needs = kind in (*actions.NEED_WORDS, "background")
-            return gr.update(visible=needs), texts.kind_hint(kind, session.preset, session.lang)
+            fields = KINDS[kind].fields
+            session.kind = kind
+            return [
+                gr.update(visible=KINDS[kind].prompt),
+                texts.kind_hint(kind, session.preset, session.lang),
+                go(session),
+                *(gr.update(visible=c.name in fields) for c in near),
+            ]  # fmt: skip
 
         def change(session, progress, kind, prompt, *values):
             return actions.change(session, kind, prompt, read(self.edit_controls, values), progress)
@@ -208,7 +224,8 @@ class Wiring:
             value = int(event._data["value"])
             return self.show(session, attempt(lambda: actions.go(session, value), session))
 
-        page.kind.input(set_kind, [page.session, page.kind], [page.prompt, page.kind_hint], **QUICK)
+        shown = [page.prompt, page.kind_hint, page.go, *(c.component for c in near)]
+        page.kind.input(set_kind, [page.session, page.kind], shown, **QUICK)
         self.long(page.go.click, change, [page.kind, page.prompt, *(c.component for c in self.edit_controls)])
         page.stop.click(lambda session: session.stop(), [page.session], None, **QUICK)
         self.quick(page.undo.click, lambda session: actions.go(session, session.cursor - 1))

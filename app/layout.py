@@ -42,6 +42,14 @@ MODELS_BUTTON = (
     '<button type="button" class="nb-quiet" aria-haspopup="dialog"><span class="nb-models">${value}</span> ▾</button>'
 )
 MODELS_JS = "element.addEventListener('click', () => trigger('select', {}));"
+TIDY = """
+<div class="nb-tidy" role="group">
+  <button type="button" data-tidy="rename" data-t="rename">Rename</button>
+  <button type="button" data-tidy="merge" data-t="merge">Merge</button>
+  <button type="button" data-tidy="split" data-t="split">Split</button>
+  <button type="button" data-tidy="drop" data-t="drop">Drop</button>
+</div>
+"""
 HEADER_JS = "namebrush.header(element, trigger); // 'lang'"
 
 
@@ -60,11 +68,12 @@ def _own(template: str, elem_id: str, script: str = "namebrush.speak(element)", 
     return gr.HTML(value, html_template=template, js_on_load=script, apply_default_css=False, elem_id=elem_id)
 
 
-def build(options_panel, kinds: tuple[str, ...]) -> Page:
+def build(options_panel, change_panel, kinds: tuple[str, ...]) -> Page:
     """Lay the page out inside the current `gr.Blocks`.
 
     Args:
         options_panel: called inside the second layer; makes the controls of the engine's settings.
+        change_panel: called below the kinds of change; makes the controls of what some of them ask for.
         kinds: the kinds of change the engine knows.
     """
     p = {"session": gr.State(Session(), time_to_live=KEPT), "job": gr.State(0), "ask": gr.State(None)}
@@ -80,7 +89,7 @@ def build(options_panel, kinds: tuple[str, ...]) -> Page:
         with gr.Column(scale=0, min_width=344, elem_id="steps"):
             _name(p)
             _pick(p)
-            _change(p, kinds)
+            _change(p, change_panel, kinds)
             _save(p)
             with gr.Accordion(say("en", "settings"), open=False, elem_id="settings") as p["settings"]:
                 options_panel()
@@ -161,13 +170,14 @@ def _pick(p: dict) -> None:
         _step(2, "pick", clear)
         _own('<p class="nb-hint" data-t="hint_pick"></p>', "hint", "namebrush.panel.hint(element)")
         _own('<div class="nb-list" role="group" data-t-label="pick"></div>', "regions")
+        p["tidy"] = _own(TIDY, "tidy", "namebrush.panel.tidy(element, trigger); // 'tidy'")
         p["plain_regions"] = gr.CheckboxGroup(
             [], label="Masks", show_label=False, container=False, elem_id="plain-regions", interactive=True,
             visible=False,
         )  # fmt: skip
 
 
-def _change(p: dict, kinds: tuple[str, ...]) -> None:
+def _change(p: dict, change_panel, kinds: tuple[str, ...]) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="change"):
         _step(3, "change")
         p["kind"] = gr.Radio(
@@ -179,6 +189,8 @@ def _change(p: dict, kinds: tuple[str, ...]) -> None:
             value="", placeholder=say("en", "prompt_hint"), label="Description", show_label=False, container=False,
             elem_id="prompt", visible=False, max_lines=3,
         )  # fmt: skip
+        with gr.Row(elem_id="near"):
+            change_panel()
         p["go"] = gr.Button(say("en", "change"), variant="primary", elem_id="go", interactive=False)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from pipeline import regions_edit
 from pipeline.draw import region_titles
 from pipeline.errors import NamebrushError
 from pipeline.progress import Progress
@@ -26,8 +27,8 @@ def asked(session: Session, data: dict) -> dict:
 
     Args:
         session: whose photo it is about.
-        data: `points` [[x, y, label]], `box` [x0, y0, x1, y1] or `strokes` [{points, radius, erase}], in photo
-            pixels, and `ids`, the regions picked.
+        data: `points` [[x, y, label]], `box` [x0, y0, x1, y1], `strokes` [{points, radius, erase}] or `remove`
+            [x, y] (of a point of the picked region's prompt), in photo pixels, and `ids`, the regions picked.
 
     Returns:
         The same with plain numbers inside the photo; `ids` are picked on the session.
@@ -50,10 +51,13 @@ def asked(session: Session, data: dict) -> dict:
         if not (0 <= x < width and 0 <= y < height):
             raise NamebrushError(session.say("outside"))
         ask["point"] = (int(x), int(y), int(bool(label)))
+    if data.get("remove"):
+        x, y = data["remove"]
+        ask["remove"] = [(float(x), float(y))]
     if data.get("strokes"):
         ask["strokes"] = [_stroke(s) for s in data["strokes"]]
     takes = ask.get("point", (0, 0, 1))[2] == 0 or any(s["erase"] for s in ask.get("strokes", ()))
-    if takes and len(session.picked) != 1:
+    if (takes or "remove" in ask) and len(session.picked) != 1:
         raise NamebrushError(session.say("pick_one_first"))
     return ask
 
@@ -79,38 +83,38 @@ def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
     if "strokes" in ask:
         made = painted(session, base.photo, target, ask["strokes"])
     else:
-        made = _decoded(session, base.photo, target, ask, progress)
+        made = _decoded(session, base, target, ask, progress)
     if session.step is not base:
         return Told(session.say("changed_mask"), "stopped")
-    segmentation = base.segmentation or hand_made(base.photo, session.preset)
-    if target is None:
+    if isinstance(made, Segmentation):
+        segmentation = made
+    elif target is None:
+        segmentation = base.segmentation or hand_made(base.photo, session.preset)
         new_id = max((r.id for r in base.regions), default=-1) + 1
         made = replace(made, id=new_id, class_index=NO_CLASS, name="by hand")
-        regions = (*base.regions, made)
+        segmentation = replace(segmentation, regions=(*base.regions, made))
     else:
         made = replace(made, id=target.id, class_index=target.class_index, name=target.name)
-        regions = tuple(made if r.id == target.id else r for r in base.regions)
-    labels = relabelled(segmentation, target, made) if made.class_index >= 0 else segmentation.labels
+        segmentation = regions_edit.put(base.segmentation, made)
+    made = segmentation.region(target.id if target is not None else made.id)
+    regions = segmentation.regions
     name = upper(texts.called(made, regions, session.lang))
     key = "corrected" if target is not None else "made"
     told = Told(session.say(
         f"mask_{key}", name=name, maker=texts.maker(made, session.lang), score=f"{made.score:.2f}"
     ))  # fmt: skip
     label = session.say(f"step_{key}", name=texts.short(region_titles(regions)[made.id], 18))
-    step = Step(label, base.photo, replace(segmentation, labels=labels, regions=regions), told=told.text)
-    session.push(step, picked=(made.id,))
+    session.push(Step(label, base.photo, segmentation, told=told.text), picked=(made.id,))
     return told
 
 
-def _decoded(session: Session, photo: Photo, target: Region | None, ask: dict, progress: Progress) -> Region:
-    points = []
-    if target is not None:
-        prompt = target.prompt
-        points = [(float(x), float(y), int(v)) for (x, y), v in zip(prompt.points, prompt.labels, strict=True)]
-    if "point" in ask:
-        points.append(ask["point"])
+def _decoded(session: Session, base: Step, target: Region | None, ask: dict, progress: Progress):
+    """A new region from a point or a box, or the segmentation in which the target was corrected."""
     pipeline = engine.get_pipeline(progress, session.preset)
-    return pipeline.select(photo, points=points, box=ask.get("box"), region=target, progress=progress)
+    add = [ask["point"]] if "point" in ask else []
+    if target is not None:
+        return pipeline.correct(base.segmentation, target.id, add=add, remove=ask.get("remove", ()), progress=progress)
+    return pipeline.select(base.photo, points=add, box=ask.get("box"), progress=progress)
 
 
 def painted(session: Session, photo: Photo, target: Region | None, strokes: list[dict]) -> Region:
@@ -138,16 +142,39 @@ def painted(session: Session, photo: Photo, target: Region | None, strokes: list
     )  # fmt: skip
 
 
-def relabelled(segmentation: Segmentation, old: Region | None, new: Region) -> np.ndarray:
-    """The label map int32 [H, W] after a region of a class was corrected."""
-    labels = segmentation.labels.copy()
-    if old is not None:
-        x0, y0, x1, y1 = old.box
-        part = labels[y0:y1, x0:x1]
-        part[old.crop & (part == old.class_index)] = NO_CLASS
-    x0, y0, x1, y1 = new.box
-    labels[y0:y1, x0:x1][new.crop] = new.class_index
-    return labels
+def tidy(session: Session, what: str, name: str = "") -> Told:
+    """Merge, split, drop or rename what is picked. Runs no model.
+
+    Args:
+        session: with the regions picked that are meant.
+        what: "merge" (two or more into the first), "split" (unconnected parts become regions), "drop" or "rename".
+        name: for "rename".
+
+    Raises:
+        NamebrushError: nothing is picked, or too few for it.
+    """
+    base, picked = need_photo(session), session.picked
+    if not picked:
+        raise NamebrushError(session.say("pick_first"))
+    titles = region_titles(base.regions)
+    made = base.segmentation
+    if what == "merge":
+        made, picked = regions_edit.merge(made, picked), picked[:1]
+    elif what == "split":
+        made, picked = regions_edit.split(made, picked[0])
+    elif what == "rename":
+        for i in picked:
+            made = regions_edit.rename(made, i, name)
+    else:
+        for i in picked:
+            made = regions_edit.reject(made, i)
+        picked = ()
+    label = f"{texts.short(titles[session.picked[0]], 18)}: {session.say(f'tidy_{what}')}"
+    told = Told(session.say("tidied", what=session.say(f"tidy_{what}"), names=", ".join(
+        texts.short(titles[i]) for i in session.picked[:4]
+    )))  # fmt: skip
+    session.push(Step(label, base.photo, made, told=told.text), picked=tuple(picked))
+    return told
 
 
 def hand_made(photo: Photo, preset: str = "") -> Segmentation:

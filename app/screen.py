@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from pipeline.edit.kinds import KINDS
 from pipeline.errors import Cancelled, NamebrushError
 from pipeline.progress import Progress
 
@@ -63,14 +64,15 @@ def picked_outputs(page: Page) -> list:
 
 def picked(page: Page, session: Session, told: Told | None) -> dict:
     """What follows from picking on the canvas, which itself shows the pick already."""
-    update = {page.session: session, page.go: _go(session)}
+    update = {page.session: session, page.go: go(session)}
     return update if told is None else {**update, page.status: texts.status(told)}
 
 
-def _go(session: Session) -> dict:
-    count = len(session.picked)
-    label = session.say("change_count", masks=session.count(count, "mask")) if count else session.say("change")
-    return gr.update(interactive=count > 0, value=label)
+def go(session: Session) -> dict:
+    """The button that changes: what it says, and whether there is anything to change."""
+    count, without = len(session.picked), not KINDS[session.kind].mask
+    label = session.say("change_count", masks=session.count(count, "mask")) if count and not without else None
+    return gr.update(interactive=count > 0 or without, value=label or session.say("change"))
 
 
 def screen(page: Page, session: Session, told: Told | None) -> dict:
@@ -97,7 +99,7 @@ def screen(page: Page, session: Session, told: Told | None) -> dict:
         **update,
         **surface,
         page.against: texts.against(segmentation.vocabulary, session.lang) if by_words else "",
-        page.go: _go(session),
+        page.go: go(session),
         page.history: texts.history(session),
         page.undo: gr.update(interactive=session.cursor > 0),
         page.redo: gr.update(interactive=session.cursor < len(session.steps) - 1),

@@ -68,6 +68,7 @@ class Session:
         comparing: whether before and after is shown in place of the masks.
         palette: the colours its names have had so far.
         lang: the language of its lines, a key of `words.LANGUAGES`.
+        kind: the kind of change that is chosen.
         preset: the set of models it uses.
         plain: whether the plain surface is shown in place of the canvas.
         suggestions: names that are likely in the current photo.
@@ -85,6 +86,7 @@ class Session:
     lang: str = "en"
     plain: bool = False
     preset: str = engine.PRESET
+    kind: str = "remove"
     suggestions: tuple[str, ...] = ()
     stamp: int = 0
     job: int = 0

@@ -92,7 +92,14 @@ namebrush.canvas = (() => {
         if (shift) picked.has(region.id) ? picked.delete(region.id) : picked.add(region.id);
         pick(shift ? [...picked] : picked.size === 1 && picked.has(region.id) ? [] : [region.id]);
         say(scene.picked.has(region.id) ? `${said(region)}: ${t('picked')}` : `${region.title}: ${t('not_picked')}`);
-      } else if (hands.tool !== 'hand') ask({ points: [[Math.floor(x), Math.floor(y), hands.tool === 'add' ? 1 : 0]] });
+      } else if (hands.tool !== 'hand' && !drop(x, y)) ask({ points: [[Math.floor(x), Math.floor(y), hands.tool === 'add' ? 1 : 0]] });
+    }
+    // A click on a point that made the picked mask takes that point away.
+    function drop(x, y) {
+      const region = scene.picked.size === 1 && scene.byId.get([...scene.picked][0]);
+      const hit = region && region.points.find(([px, py]) => Math.hypot(px + 0.5 - x, py + 0.5 - y) * view.scale < 8);
+      if (hit) ask({ remove: [hit[0], hit[1]], points: [] });
+      return Boolean(hit);
     }
     function ask(what) {
       waiting = what;

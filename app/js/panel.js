@@ -109,6 +109,31 @@ namebrush.panel = (() => {
     on('tool', (tool) => { line.dataset.t = `hint_${tool}`; namebrush.speak(element); });
     namebrush.speak(element);
   }
+  // What can be done to the picked masks themselves; asked of the server, which needs no model for it.
+  function tidy(element, trigger) {
+    namebrush.speak(element);
+    element.addEventListener('click', (e) => {
+      const what = e.target.closest('[data-tidy]')?.dataset.tidy;
+      if (!what) return;
+      if (what !== 'rename') return trigger('tidy', { what, name: '' });
+      const field = make('input', { type: 'text', placeholder: t('new_name'), 'aria-label': t('new_name') });
+      const box = make('div', { class: 'nb-edit' }, field);
+      field.addEventListener('keydown', (k) => {
+        k.stopPropagation();
+        if (k.key === 'Enter' && field.value.trim()) trigger('tidy', { what, name: field.value.trim() });
+        if (k.key === 'Enter' || k.key === 'Escape') box.remove();
+      });
+      $('.nb-edit', element)?.remove();
+      element.append(box);
+      field.focus();
+    });
+    on('picked', (ids) => {
+      element.classList.toggle('nb-some', ids.length > 0);
+      $('[data-tidy=merge]', element).disabled = ids.length < 2;
+      $('[data-tidy=split]', element).disabled = ids.length !== 1;
+      if (!ids.length) $('.nb-edit', element)?.remove();
+    });
+  }
   document.addEventListener('click', (e) => { if (e.target.closest?.('.nb-clear')) tell('pick', []); });
 
   on('scene', (data) => { scene = data; picked = new Set(data.picked); showNames(); showList(); });
@@ -118,5 +143,5 @@ namebrush.panel = (() => {
     for (const el of $$('#regions .nb-row')) el.classList.toggle('nb-over', Number(el.dataset.region) === id);
     if (from === 'canvas' && id !== null) $(`#regions .nb-row[data-region="${id}"]`)?.scrollIntoView({ block: 'nearest' });
   });
-  return { setWords, words, hint };
+  return { setWords, words, hint, tidy };
 })();
