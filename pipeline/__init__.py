@@ -31,7 +31,7 @@ _HOMES = {
     "open_photo": "photo",
     "parse_vocabulary": "vocabulary",
     "SegmentSettings": "settings",
-    "EditSettings": "settings",
+    "EditSettings": "edit.settings",
     "RefineSettings": "refine.settings",
     "RECIPES": "dense.recipes",
     **dict.fromkeys(

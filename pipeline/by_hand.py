@@ -13,13 +13,16 @@ from .correct import correct
 from .dense.sam_features import SamFeatures
 from .device import on_device, share_of, shared_progress
 from .edit.edit import check_request, edit
+from .edit.kinds import KINDS
+from .edit.masks import Stroke
+from .edit.settings import EditSettings
 from .models.loaders import Models
 from .photo import PhotoSource
-from .picked import mask_of, name_of
+from .picked import name_of, selection
 from .progress import Progress
 from .records import EditRequest, EditResult, Photo, Region, SamEmbedding, Segmentation
 from .select import select
-from .settings import EditSettings, SelectSettings, split
+from .settings import SelectSettings, split
 
 
 class ByHand:
@@ -118,24 +121,32 @@ class ByHand:
     def edit(
         self,
         photo: PhotoSource,
-        what: Region | Iterable[Region] | np.ndarray,
+        what: Region | Iterable[Region] | np.ndarray | None = None,
         kind: str = "remove",
         prompt: str = "",
         seed: int = 0,
         *,
+        minus: Region | Iterable[Region] | np.ndarray | None = None,
+        strokes: Iterable[Stroke] = (),
+        picture: PhotoSource | None = None,
         progress: Progress | None = None,
         **settings: Any,
     ) -> EditResult:
-        """Remove, replace or restyle what is selected; every pixel outside the mask really used stays as it is.
+        """Change what is selected; every pixel outside the mask really used stays as it is.
 
         Args:
             photo: anything `open` takes.
-            what: a region, several regions (all of them are changed), or a mask bool [H, W].
-            kind: "remove", "replace" or "restyle".
+            what: a region, several regions (all of them are changed), or a mask bool [H, W]; None where strokes alone
+                select, and for "extend", which needs no selection.
+            kind: a name of `edit.kinds.KINDS`, which says what each reads: "remove", "replace", "restyle", "recolor",
+                "blur", "background", "cutout", "move" or "extend".
             prompt: what shall be there, in words.
             seed: same seed, same picture.
+            minus: regions or a mask taken away from the selection.
+            strokes: of the person's brush, drawn after that.
+            picture: the photo that becomes the background, for "background".
             progress: see the class.
-            settings: further fields of `settings.EditSettings`.
+            settings: further fields of `edit.settings.EditSettings`.
 
         Raises:
             NamebrushError: an empty selection, one of another photo's size, an unknown setting or one out of range, or
@@ -144,9 +155,10 @@ class ByHand:
         photo, run = self.open(photo), progress or Progress()
         (chosen,) = split({"kind": kind, "prompt": prompt, "seed": seed, **settings}, EditSettings)
         fields = dataclasses.asdict(chosen)
-        what = what if isinstance(what, (Region, np.ndarray)) else tuple(what)
+        what = what if isinstance(what, (Region, np.ndarray)) else tuple(what or ())
         fields["subject"] = fields["subject"] or name_of(what)
-        request = EditRequest(mask=mask_of(what, photo.size), **fields)
+        mask = selection(what, photo.size, minus, strokes, KINDS[kind].mask)
+        request = EditRequest(mask=mask, picture=None if picture is None else self.open(picture), **fields)
         # Copying from the photo runs no model, so nobody needs to wait for it.
         device = on_device(self.models.device, run) if check_request(request) == "diffusion" else nullcontext()
         with device:

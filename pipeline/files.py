@@ -7,9 +7,12 @@ disk, a read-only folder or a cancelled job therefore leaves what was there befo
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import NamebrushError
 
@@ -22,6 +25,66 @@ def shown(path: str | os.PathLike) -> str:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).rstrip(".")
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A file to write that takes the name `path`, whole, when the block ends well; an older file there is replaced.
+
+    Until then the older file stays what it was, whenever this process is killed. What killed writers of the same file
+    left behind is cleared away.
+
+    Raises:
+        NamebrushError: as `write_atomic`.
+    """
+    try:
+        target = _checked_target(path)
+        if not target.parent.is_dir():
+            raise NamebrushError(f'The folder "{shown(target.parent)}" does not exist; make it first.')
+        _clear_leftovers(target)
+        part = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+        try:
+            with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise NamebrushError(
+            f'Could not write "{shown(path)}": {_reason(error)}. Nothing was changed there.'
+        ) from error
+
+
+def _clear_leftovers(target: Path) -> None:
+    """Remove parts of this file whose writers are no longer alive."""
+    pattern = re.compile(re.escape(f".{target.name}.") + r"(\d+)\.[0-9a-f]{8}\.part")
+    for entry in target.parent.iterdir():
+        match = pattern.fullmatch(entry.name)
+        if match and int(match[1]) != os.getpid():
+            try:
+                os.kill(int(match[1]), 0)
+            except ProcessLookupError:
+                entry.unlink(missing_ok=True)
+            except OSError:  # somebody else's process, or a system that cannot tell
+                continue
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk, where the system lets a folder be opened."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems refuse this
+        pass
+    finally:
+        os.close(handle)
 
 
 def _write_beside(target: Path, data: bytes) -> Path:

@@ -240,45 +240,6 @@ class SelectSettings:
 
 
 @dataclass(frozen=True)
-class EditSettings:
-    """How a selected mask is changed; the fields are those of `records.EditRequest` but for the mask."""
-
-    TITLE: typing.ClassVar[str] = "edit"
-
-    kind: str = setting(
-        "remove", "Change", "What to do to the selection.", choices=("remove", "replace", "restyle")
-    )
-    prompt: str = setting("", "Words", "What shall be there, in words; needed for replace and restyle.")
-    negative_prompt: str = setting("", "Not wanted", "What shall not be there, in words.")
-    grow: int | None = setting(
-        None, "Grow", "Pixels by which the selection grows first, negative shrinks; by its size if left out.",
-        min=-512, max=512,
-    )
-    feather: int = setting(2, "Soft seam", "Width in pixels of the soft seam inside the selection.", min=0, max=256)
-    seed: int = setting(0, "Seed", "Same seed, same picture.", min=0, max=2**63 - 1)
-    candidates: int = setting(1, "Candidates", "How many results to make.", min=1, max=16)
-    method: str = setting(
-        "auto", "Painter", "What paints the new pixels.", choices=("auto", "exemplar", "diffusion"), flag="painter"
-    )
-    steps: int | None = setting(
-        None, "Steps", "Steps of the diffusion; the kind's default if left out.", min=1, max=500
-    )
-    guidance: float | None = setting(
-        None, "Guidance", "How closely the diffusion follows the words; the kind's default if left out.",
-        min=0.0, max=50.0,
-    )
-    strength: float | None = setting(
-        None, "Strength", "How much of what is there may change; the kind's default if left out.", min=0.01, max=1.0
-    )
-    subject: str = setting("", "What it is", "Name of what is selected, for the painter; regions bring their own.")
-
-    def __post_init__(self):
-        validate(self)
-        if self.kind != "remove" and not self.prompt.strip():
-            raise NamebrushError(f'Say in words what shall be there: "{self.kind}" needs a prompt.')
-
-
-@dataclass(frozen=True)
 class LoadSettings:
     """Which models are loaded; a part can be chosen alone by its name, file or folder."""
 

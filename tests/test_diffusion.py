@@ -64,7 +64,7 @@ def test_every_kind_paints_inside_and_only_inside(pipe, kind):
     differs = (image.pixels != photo.pixels).any(axis=2)
     assert image.size == photo.size and result.changed_outside == 0
     assert not (differs & ~result.mask).any() and differs[result.mask].mean() > 0.9
-    assert result.made_by == "Tiny inpainting" and {"mask", "load", "paint", "composite"} <= set(result.seconds)
+    assert result.made_by == "Tiny inpainting" and {"mask", "load", "paint", "check"} <= set(result.seconds)
 
 
 def test_a_candidate_depends_on_its_seed_alone(pipe):

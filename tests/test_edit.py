@@ -92,7 +92,7 @@ def test_the_same_seed_gives_the_same_pixels_and_candidates_follow_the_seed():
     assert np.array_equal(both.images[1].pixels, again.images[0].pixels)
     assert not np.array_equal(both.images[0].pixels, both.images[1].pixels)
     assert both.made_by == "exemplar fill"
-    assert set(both.seconds) == {"mask", "paint", "composite"} and all(v >= 0 for v in both.seconds.values())
+    assert set(both.seconds) == {"mask", "paint", "check"} and all(v >= 0 for v in both.seconds.values())
 
 
 def test_the_thing_is_gone_and_its_place_looks_like_the_rest():
@@ -140,7 +140,7 @@ def test_progress_only_moves_forward():
 @pytest.mark.parametrize(
     ("fields", "size", "words"),
     [
-        ({"kind": "erase"}, (40, 40), "no kind of edit; choose from remove, replace, restyle"),
+        ({"kind": "erase"}, (40, 40), "no kind of edit; choose from remove, replace, restyle, recolor"),
         ({"method": "magic"}, (40, 40), "choose from auto, exemplar, diffusion"),
         ({"kind": "replace"}, (40, 40), "needs a prompt"),
         ({"kind": "restyle", "prompt": "  "}, (40, 40), "needs a prompt"),
@@ -213,7 +213,7 @@ def test_composing_copies_what_it_does_not_paint():
     alpha = np.zeros((20, 20), np.float32)
     alpha[5, 5], alpha[6, 6] = 1.0, 0.5
     painted = np.full((20, 20, 3), 255, np.uint8)
-    image = compose(photo, painted, alpha)
+    image = compose(photo, [((0, 0, 20, 20), painted, alpha)])
     assert image.pixels[5, 5].tolist() == [255, 255, 255]
     assert image.pixels[6, 6].tolist() == np.rint((255 + photo.pixels[6, 6].astype(float)) / 2).tolist()
     assert count_changed(photo.pixels, image.pixels, np.ones((20, 20), bool)) == 2

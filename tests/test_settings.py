@@ -4,11 +4,11 @@ import math
 
 import pytest
 
+from pipeline.edit.settings import EditSettings
 from pipeline.errors import NamebrushError
 from pipeline.records import EditRequest
 from pipeline.refine.settings import RefineSettings
 from pipeline.settings import (
-    EditSettings,
     LoadSettings,
     SegmentSettings,
     SelectSettings,

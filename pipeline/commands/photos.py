@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..edit.kinds import KINDS
+from ..edit.settings import EditSettings
 from ..errors import NamebrushError
-from ..settings import EditSettings, SelectSettings, add_flags, from_flags
+from ..settings import SelectSettings, add_flags, from_flags
 from .common import add_shared, check_folder, load, numbers, segment_settings, stderr_progress, tell
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def run_segment(args: argparse.Namespace) -> None:
 def add_edit(parser: argparse.ArgumentParser) -> None:
     """Flags of `edit`."""
     parser.usage = (
-        "%(prog)s PHOTO --kind remove|replace|restyle --out FILE [--prompt TEXT] [options]\n"
+        "%(prog)s PHOTO --kind KIND --out FILE [options]; kinds: " + ", ".join(KINDS) + "\n"
         "       with one of: --classes TEXT --select NAME, --point X,Y[,0|1], --box X0,Y0,X1,Y1, --mask FILE"
     )
     parser.add_argument("photo", metavar="PHOTO", help="The photo's file.")
@@ -75,6 +77,8 @@ def add_edit(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--box", metavar="X0,Y0,X1,Y1", help="A box around the thing, in pixels.")
     what.add_argument("--mask", metavar="FILE", help="A picture of the photo's size, white where it is changed.")
+    parser.add_argument("--minus", metavar="FILE", help="A picture of the photo's size, white where nothing changes.")
+    parser.add_argument("--picture", metavar="FILE", help="The photo that becomes the background.")
     add_flags(parser, SelectSettings)
     add_flags(parser, EditSettings)
     add_shared(parser)
@@ -89,7 +93,7 @@ def run_edit(args: argparse.Namespace) -> None:
     settings = segment_settings(args)
     by_hand = from_flags(args, SelectSettings)
     SelectSettings(**by_hand)
-    _check_selection(args)
+    _check_selection(args, KINDS[changes.kind].mask)
     points = _points(args.point or ())
     box = numbers(args.box, "--box", (4,), "X0,Y0,X1,Y1") if args.box else None
     if Path(args.out).suffix.lower() not in SAVE_ENDINGS:
@@ -99,26 +103,35 @@ def run_edit(args: argparse.Namespace) -> None:
     tell(photo.notes)
     progress = stderr_progress(args)
     mask = _read_mask(args.mask, photo) if args.mask else None
+    minus = _read_mask(args.minus, photo) if args.minus else None
+    picture = open_photo(args.picture) if args.picture else None
     pipe = load(args, progress)
-    what = mask if mask is not None else _select(pipe, photo, args, points, box, settings, by_hand, progress)
+    what = mask if mask is not None else ()
+    if mask is None and _ways(args):
+        what = _select(pipe, photo, args, points, box, settings, by_hand, progress)
     fields = {name: getattr(changes, name) for name in from_flags(args, EditSettings)}
-    result = pipe.edit(photo, what, progress=progress, **fields)
+    result = pipe.edit(photo, what, minus=minus, picture=picture, progress=progress, **fields)
+    tell(result.notes)
     target = Path(args.out)
     paths = [target] + [target.with_stem(f"{target.stem}-{i}") for i in range(2, len(result.images) + 1)]
     encoded = [encode_photo(image, SAVE_ENDINGS[target.suffix.lower()]) for image in result.images]
     tell(dict.fromkeys(note for _, notes in encoded for note in notes))
     write_folder(target.parent, {path.name: data for path, (data, _) in zip(paths, encoded, strict=True)})
     print(
-        f"{changes.kind} by {result.made_by}: {int(result.mask.sum())} pixels changed, "
+        f"{changes.kind} by {result.made_by}: {int(result.mask.sum())} pixels may change, "
         f"{result.changed_outside} outside the mask, {sum(progress.seconds.values()):.2f} s"
     )
     for path, seed in zip(paths, result.seeds, strict=True):
         print(f"{path} (seed {seed})")
 
 
-def _check_selection(args: argparse.Namespace) -> None:
-    ways = [("--classes", args.classes), ("--point or --box", args.point or args.box), ("--mask", args.mask)]
-    if sum(bool(value) for _, value in ways) != 1:
+def _ways(args: argparse.Namespace) -> int:
+    """In how many ways it is said what is changed."""
+    return sum(bool(given) for given in (args.classes, args.point or args.box, args.mask))
+
+
+def _check_selection(args: argparse.Namespace, needed: bool) -> None:
+    if _ways(args) > 1 or (needed and not _ways(args)):
         raise NamebrushError("Say what is changed by one of --classes with --select, --point, --box or --mask.")
     if bool(args.classes) != bool(args.select):
         raise NamebrushError("--classes and --select belong together: the names, and the one that is changed.")

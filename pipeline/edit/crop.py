@@ -14,7 +14,9 @@ import numpy as np
 from ..records import Box
 
 #: Context on every side of the mask, as a share of the mask's longer side, and at least so many pixels.
-CONTEXT, LEAST_CONTEXT = 0.4, 32
+CONTEXT, LEAST_CONTEXT = 0.5, 32
+#: Windows with more pixels than this are searched for parts in blocks of BLOCK pixels a side.
+_COARSE, BLOCK = 1 << 18, 8
 _SEAM = 12
 
 
@@ -70,6 +72,48 @@ def _meet(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((a[:2] < b[2:]).all() and (b[:2] < a[2:]).all())
 
 
+def window(box: Box) -> tuple[slice, slice]:
+    """A box as an index into rows and columns."""
+    return slice(box[1], box[3]), slice(box[0], box[2])
+
+
+def widened(box: Box, margin: int, size: tuple[int, int]) -> Box:
+    """A box with a margin on every side, cut to a photo of a height and width."""
+    x0, y0, x1, y1 = box
+    return max(0, x0 - margin), max(0, y0 - margin), min(size[1], x1 + margin), min(size[0], y1 + margin)
+
+
+def split(mask: np.ndarray, context: float = CONTEXT, least: int = LEAST_CONTEXT) -> list[tuple[Box, np.ndarray]]:
+    """A mask's far-apart pieces: for each its tight box and bool [h, w] inside it; together they are the mask.
+
+    Large masks are looked at in blocks of a few pixels, so that a photo's size hardly counts.
+    """
+    box = bounds(mask)
+    inside = mask[window(box)]
+    if inside.size <= _COARSE:
+        parts = [(bounds(part), part) for part in groups_of(inside, context, least)]
+        return [(moved(own, box), part[window(own)]) for own, part in parts]
+    tall, wide = (-(-side // BLOCK) for side in inside.shape)
+    padded = np.zeros((tall * BLOCK, wide * BLOCK), np.uint8)
+    padded[: inside.shape[0], : inside.shape[1]] = inside
+    # a single pixel of a block still counts after rounding: 255 / 64 = 4
+    coarse = cv2.resize(padded * np.uint8(255), (wide, tall), interpolation=cv2.INTER_AREA) > 0
+    found = []
+    for part in groups_of(coarse, context, -(-least // BLOCK)):
+        x0, y0, x1, y1 = bounds(part)
+        fine = cv2.resize(part[y0:y1, x0:x1].view(np.uint8), None, fx=BLOCK, fy=BLOCK, interpolation=cv2.INTER_NEAREST)
+        around = (x0 * BLOCK, y0 * BLOCK, min(x1 * BLOCK, inside.shape[1]), min(y1 * BLOCK, inside.shape[0]))
+        own = inside[window(around)] & fine.view(bool)[: around[3] - around[1], : around[2] - around[0]]
+        tight = bounds(own)
+        found.append((moved(moved(tight, around), box), own[window(tight)]))
+    return found
+
+
+def moved(box: Box, origin: Box) -> Box:
+    """A box inside a window, in the coordinates the window's own box is in."""
+    return box[0] + origin[0], box[1] + origin[1], box[2] + origin[0], box[3] + origin[1]
+
+
 def bounds(mask: np.ndarray) -> Box:
     """Tight box of a mask that is not empty, exclusive ends."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -77,25 +121,28 @@ def bounds(mask: np.ndarray) -> Box:
 
 
 def plan_crops(mask: np.ndarray, native: int, step: int = 8) -> list[Crop]:
-    """Crops that cover a mask, each as square as the photo allows, with context around the mask.
+    """Crops that cover a mask, bool [H, W], one for each of its far-apart parts; see `plan_crop`."""
+    return [plan_crop(box, part, mask.shape, native, step) for box, part in split(mask)]
+
+
+def plan_crop(box: Box, part: np.ndarray, size: tuple[int, int], native: int, step: int = 8) -> Crop:
+    """A crop around a part of a mask, as square as the photo allows, with context on every side.
 
     Args:
-        mask: bool [H, W].
+        box: where the part lies in the photo; part: bool [h, w] inside it.
+        size: height and width of the photo.
         native: longer side the model was made for, in pixels.
         step: both sides the model sees are multiples of it.
     """
-    height, width = mask.shape
-    crops = []
-    for part in groups_of(mask):
-        x0, y0, x1, y1 = bounds(part)
-        x0, y0, x1, y1 = (int(v) for v in _padded(np.array([x0, y0, x1, y1]), CONTEXT, LEAST_CONTEXT))
-        side = max(x1 - x0, y1 - y0)
-        left, right = _span((x0 + x1) / 2, side, width)
-        top, bottom = _span((y0 + y1) / 2, side, height)
-        scale = native / max(right - left, bottom - top)
-        size = tuple(max(step, round((b - a) * scale / step) * step) for a, b in ((top, bottom), (left, right)))
-        crops.append(Crop((left, top, right, bottom), size, part[top:bottom, left:right]))
-    return crops
+    x0, y0, x1, y1 = (int(v) for v in _padded(np.array(box), CONTEXT, LEAST_CONTEXT))
+    side = max(x1 - x0, y1 - y0)
+    left, right = _span((x0 + x1) / 2, side, size[1])
+    top, bottom = _span((y0 + y1) / 2, side, size[0])
+    scale = native / max(right - left, bottom - top)
+    seen = tuple(max(step, round((b - a) * scale / step) * step) for a, b in ((top, bottom), (left, right)))
+    mask = np.zeros((bottom - top, right - left), bool)
+    mask[box[1] - top : box[3] - top, box[0] - left : box[2] - left] = part
+    return Crop((left, top, right, bottom), seen, mask)
 
 
 def _span(centre: float, side: int, limit: int) -> tuple[int, int]:

@@ -16,7 +16,8 @@ import torch
 
 from ..errors import NamebrushError
 from ..progress import Progress
-from .crop import Crop, cut_out, plan_crops, put_back
+from .crop import Crop, cut_out, plan_crop, put_back
+from .pieces import Piece
 from .prompts import Words
 
 #: Side in pixels for pipelines that do not tell theirs.
@@ -37,6 +38,8 @@ DEFAULTS = {
     "remove": Sampling(50, 7.5, 1.0),
     "replace": Sampling(50, 7.5, 1.0),
     "restyle": Sampling(50, 7.5, 0.7),
+    "move": Sampling(50, 7.5, 1.0),
+    "extend": Sampling(50, 7.5, 1.0),
 }
 
 
@@ -76,14 +79,15 @@ def native_side(pipe: Any) -> tuple[int, int]:
 
 
 def paint(
-    pixels: np.ndarray, mask: np.ndarray, pipe: Any, words: Words, sampling: Sampling, seed: int, progress: Progress,
-    share: tuple[float, float] = (0.0, 1.0),
-) -> np.ndarray:  # fmt: skip
-    """One candidate: the photo with new pixels where the mask is, at the photo's own size.
+    pixels: np.ndarray, pieces: list[Piece], used: np.ndarray, pipe: Any, words: Words, sampling: Sampling, seed: int,
+    progress: Progress, share: tuple[float, float] = (0.0, 1.0),
+) -> list[np.ndarray]:  # fmt: skip
+    """One candidate: new pixels for every piece of a mask, at the photo's own resolution.
 
     Args:
         pixels: uint8 [H, W, 3].
-        mask: bool [H, W], pixels to paint.
+        pieces: what is to be painted; each is a crop of its own.
+        used: bool [H, W], all that may change: these pixels say nothing about the photo's colours.
         pipe: a `diffusers` inpainting pipeline.
         words: what to ask for and what to avoid.
         sampling: steps, guidance and strength.
@@ -92,22 +96,22 @@ def paint(
         share: span of the whole work this candidate is, for the share reported.
 
     Returns:
-        uint8 [H, W, 3]; outside the mask it is the photo.
+        For each piece uint8 [h, w, 3] of its box, of use where the piece's mask is.
 
     Raises:
         NamebrushError: the pipeline gave no usable picture, and why.
     """
     native, step = native_side(pipe)
-    crops = plan_crops(mask, native, step)
-    out = pixels.copy()
     generator = torch.Generator("cpu").manual_seed(seed)
-    for index, crop in enumerate(crops):
-        width = (share[1] - share[0]) / len(crops)
+    painted = []
+    for index, piece in enumerate(pieces):
+        crop = plan_crop(piece.box, piece.used, pixels.shape[:2], native, step)
+        width = (share[1] - share[0]) / len(pieces)
         span = (share[0] + index * width, share[0] + (index + 1) * width)
         image = _paint_crop(pixels, crop, pipe, words, sampling, generator, progress, span)
-        x0, y0, x1, y1 = crop.box
-        out[y0:y1, x0:x1][crop.mask] = put_back(image, crop, pixels, mask)[crop.mask]
-    return out
+        (x0, y0, x1, y1), (left, top, _, _) = piece.box, crop.box
+        painted.append(put_back(image, crop, pixels, used)[y0 - top : y1 - top, x0 - left : x1 - left])
+    return painted
 
 
 def _paint_crop(

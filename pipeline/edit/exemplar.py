@@ -20,7 +20,8 @@ import numpy as np
 
 from ..errors import NamebrushError
 from ..progress import Progress
-from .crop import bounds, groups_of
+from ..records import Box
+from .crop import bounds, moved, split, widened, window
 from .patches import Level, nearest_of
 from .pyramid import halve, membrane
 
@@ -71,18 +72,40 @@ def fill(
     out = pixels.copy()
     if not hole.any():
         return out
-    groups = groups_of(hole, CONTEXT / 2, LEAST_CONTEXT // 2)
-    for index, group in enumerate(groups):
-        rng = np.random.default_rng([seed, index])
-        width = (share[1] - share[0]) / len(groups)
-        span = (share[0] + index * width, share[0] + (index + 1) * width)
-        x0, y0, x1, y1 = bounds(group)
-        margin = max(LEAST_CONTEXT, int(CONTEXT * max(x1 - x0, y1 - y0)))
-        frame = slice(max(0, y0 - margin), y1 + margin), slice(max(0, x0 - margin), x1 + margin)
-        # other groups in the window are filled along, for their pixels are no example; each keeps its own filling
-        filled = _fill_window(pixels[frame], hole[frame], rng, progress, span)
-        out[frame][group[frame]] = filled[group[frame]]
+    parts = split(hole)
+    for (box, part), filled in zip(parts, fill_parts(pixels, hole, parts, seed, progress, share), strict=True):
+        out[window(box)][part] = filled[part]
     return out
+
+
+def fill_parts(
+    pixels: np.ndarray, hole: np.ndarray, parts: list[tuple[Box, np.ndarray]], seed: int, progress: Progress,
+    share: tuple[float, float] = (0.0, 1.0),
+) -> list[np.ndarray]:  # fmt: skip
+    """Fill far-apart parts of a hole, each from the window around it, so that the cost follows the hole.
+
+    Args:
+        pixels, hole, seed, progress, share: as for `fill`.
+        parts: for each part its box and bool [h, w] inside it.
+
+    Returns:
+        For each part uint8 [h, w, 3] of its box, of use where the part is.
+    """
+    filled = []
+    for index, (box, part) in enumerate(parts):
+        rng = np.random.default_rng([seed, index])
+        width = (share[1] - share[0]) / len(parts)
+        span = (share[0] + index * width, share[0] + (index + 1) * width)
+        tight = moved(bounds(part), box)
+        margin = max(LEAST_CONTEXT, int(CONTEXT * max(tight[2] - tight[0], tight[3] - tight[1])))
+        around = widened(tight, margin, hole.shape)
+        # other parts in the window are filled along, for their pixels are no example; each keeps its own filling
+        whole = _fill_window(pixels[window(around)], hole[window(around)], rng, progress, span)
+        inside = np.zeros((*part.shape, 3), np.uint8)  # the box may reach a pixel beyond the window
+        own, at = moved(tight, (-box[0], -box[1], 0, 0)), moved(tight, (-around[0], -around[1], 0, 0))
+        inside[window(own)] = whole[window(at)]
+        filled.append(inside)
+    return filled
 
 
 def _fill_window(

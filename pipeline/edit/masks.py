@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -57,6 +58,11 @@ def automatic_growth(mask: np.ndarray) -> int:
     return int(np.clip(round(_GROWTH_SHARE * side), LEAST_GROWTH, MOST_GROWTH))
 
 
+def growth_by_share(mask: np.ndarray, share: float) -> int:
+    """Pixels that are a share of the side of a square as large as the mask; negative for a negative share."""
+    return round(share * float(np.sqrt(np.count_nonzero(mask))))
+
+
 def _distance(mask: np.ndarray) -> np.ndarray:
     """Euclidean distance of every pixel of the mask to the nearest pixel outside it; beyond the photo is unknown."""
     return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -75,24 +81,87 @@ def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
     return _distance(mask) > -pixels
 
 
+def fill_holes(mask: np.ndarray, area: float) -> np.ndarray:
+    """Fill holes smaller than an area in pixels; bool [H, W] to bool [H, W].
+
+    What touches the edge of the picture is surroundings, however small.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).view(np.uint8), connectivity=4)
+    if count <= 1:
+        return mask.copy()
+    x, y, w, h, size = (stats[1:, i] for i in range(5))
+    small = (size < area) & (x > 0) & (y > 0) & (x + w < mask.shape[1]) & (y + h < mask.shape[0])
+    return mask | np.concatenate([[False], small])[labels] if small.any() else mask.copy()
+
+
+def drop_specks(mask: np.ndarray, area: float, keep: bool = True) -> np.ndarray:
+    """Drop parts smaller than an area in pixels; with `keep` the largest part always stays. bool to bool [H, W]."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    sizes = stats[1:, cv2.CC_STAT_AREA]
+    small = sizes < area
+    if count > 1 and keep:
+        small[int(sizes.argmax())] = False
+    return mask & ~np.concatenate([[False], small])[labels] if small.any() else mask.copy()
+
+
+def slip_area(pixels: int) -> float:
+    """The area below which a hole or speck of a mask of so many pixels is taken for a slip of the brush."""
+    return max(4.0, _SLIP_SHARE * pixels)
+
+
 def tidy(mask: np.ndarray) -> np.ndarray:
     """Fill small holes and drop small specks; the largest part always stays. bool [H, W] to bool [H, W]."""
-    mask = np.asarray(mask, bool).copy()
-    small = max(4, _SLIP_SHARE * np.count_nonzero(mask))
-    for value in (False, True):  # holes first: a speck in a hole belongs to what surrounds it
-        parts = (mask == value).astype(np.uint8)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(parts, connectivity=4 if value is False else 8)
-        areas = stats[1:, cv2.CC_STAT_AREA]
-        if count <= 1 or (value and count == 2):
-            continue
-        drop = areas < small
-        if value:
-            drop[int(areas.argmax())] = False
-        else:  # what touches the edge of the photo is surroundings, however small
-            x, y, w, h = (stats[1:, i] for i in range(4))
-            drop &= (x > 0) & (y > 0) & (x + w < mask.shape[1]) & (y + h < mask.shape[0])
-        mask[np.concatenate([[False], drop])[labels]] = not value
-    return mask
+    mask = np.asarray(mask, bool)
+    mask = fill_holes(mask, slip_area(np.count_nonzero(mask)))  # first: a speck in a hole belongs to what surrounds it
+    return drop_specks(mask, slip_area(np.count_nonzero(mask)))
+
+
+def union(*masks: np.ndarray) -> np.ndarray:
+    """What lies in any of several masks, bool [H, W]."""
+    return np.logical_or.reduce(masks)
+
+
+def difference(mask: np.ndarray, *minus: np.ndarray) -> np.ndarray:
+    """What lies in a mask and in none of the others, bool [H, W]."""
+    return mask & ~np.logical_or.reduce(minus) if minus else mask.copy()
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """One stroke of a person's brush.
+
+    Attributes:
+        points: (x, y) in photo pixels, in the order drawn; a single one is a dab.
+        radius: of the brush in pixels.
+        add: True paints into the mask, False takes away from it.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    radius: float = 8.0
+    add: bool = True
+
+
+def draw_strokes(mask: np.ndarray, strokes: Iterable[Stroke]) -> np.ndarray:
+    """A mask, bool [H, W], after strokes of the brush, in their order; what leaves the photo is cut off.
+
+    Raises:
+        NamebrushError: a stroke without points, or a radius that is not above 0.
+    """
+    drawn = np.asarray(mask).astype(np.uint8)
+    for stroke in strokes:
+        points = np.asarray(stroke.points, np.float64)
+        if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not np.isfinite(points).all():
+            raise NamebrushError("A stroke of the brush needs points (x, y).")
+        if not 0 < stroke.radius <= 4096:
+            raise NamebrushError(f"The brush must be above 0 and at most 4096 pixels wide, got {stroke.radius}.")
+        value, fine = int(stroke.add), 16  # positions to a sixteenth of a pixel, as OpenCV's `shift` wants them
+        reach = 4 * (max(drawn.shape) + stroke.radius)
+        at = np.rint(np.clip(points, -reach, reach) * fine).astype(np.int32)
+        for start, end in zip(at[:-1], at[1:], strict=True):
+            cv2.line(drawn, start.tolist(), end.tolist(), value, max(1, round(2 * stroke.radius)), cv2.LINE_8, 4)
+        for x, y in at:
+            cv2.circle(drawn, (int(x), int(y)), round(stroke.radius * fine), value, -1, cv2.LINE_8, 4)
+    return drawn.view(bool)
 
 
 def feather_alpha(core: np.ndarray, used: np.ndarray, width: int) -> np.ndarray:

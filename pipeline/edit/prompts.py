@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _SURROUNDINGS = "empty background, only the surroundings, continued naturally, photorealistic"
+_ONWARDS = "the scene continued naturally beyond the edge, photorealistic"
 _NOT_IN_A_GAP = "object, person, animal, text, watermark, logo"
 _NOT_IN_A_PICTURE = "blurry, distorted, watermark, text"
 
@@ -25,13 +26,15 @@ def build_words(kind: str, prompt: str = "", negative: str = "", subject: str = 
     goes to the negative prompt instead. Restyling keeps the thing, so its name leads.
 
     Args:
-        kind: "remove", "replace" or "restyle".
+        kind: "remove", "move" (whose place is filled as if it were removed), "extend", "replace" or "restyle".
         prompt, negative: a person's own words; may be empty.
         subject: name of what was selected, or "" where nobody named it.
     """
     prompt, negative, subject = (" ".join(text.split()) for text in (prompt, negative, subject))
-    if kind == "remove":
+    if kind in ("remove", "move"):
         return Words(_joined(prompt, _SURROUNDINGS), _joined(negative, subject, _NOT_IN_A_GAP))
+    if kind == "extend":
+        return Words(_joined(prompt, _ONWARDS), _joined(negative, _NOT_IN_A_PICTURE))
     if kind == "restyle":
         lead = "" if _mentions(prompt, subject) else subject
         return Words(_joined(lead, prompt), _joined(negative, _NOT_IN_A_PICTURE))

@@ -160,6 +160,12 @@ class Models:
             return "none"
         return part.title if isinstance(part, fetch.Choice) else getattr(part, "name", type(part).__name__)
 
+    def revision(self, kind: str) -> str:
+        """Which weights exactly: a hub's commit or a file's hash; see `revisions.revision`."""
+        from .revisions import revision
+
+        return revision(kind, self._parts[kind])
+
     def describe(self) -> list[dict[str, Any]]:
         """Every part for a person: `kind`, `title`, `licence`, `card`, `bytes`, `loaded`, `here` (as `has`)."""
         rows = []
