@@ -82,14 +82,22 @@ def add_methods(parser: argparse.ArgumentParser) -> None:
 
 
 def run_methods(args: argparse.Namespace) -> None:
-    """Print the recipes."""
+    """Print the family as a table, what each method fixes, and what can be borrowed from whom."""
+    from ..dense.options import DATASETS, PROXIES
     from ..dense.recipes import RECIPES
     from ..evaluate.tables import columns
 
-    rows = [["method", "models", "scale", "paper", "in a sentence"]]
+    rows = [["method", "models", "family", "words by", "scale", "window/stride", "paper", "in a sentence"]]
     for recipe in RECIPES.values():
-        rows.append([recipe.name, "+".join(recipe.needs), f"{recipe.logit_scale:g}", recipe.paper, recipe.about])
-    print("\n".join(columns(rows, numbers=(2,))))
+        rows.append([recipe.name, "+".join(recipe.needs), recipe.family, recipe.reader, f"{recipe.logit_scale:g}",
+                     f"{recipe.window}/{recipe.stride}", recipe.paper, recipe.about])  # fmt: skip
+    print("\n".join(columns(rows, numbers=(4, 5))) + "\n")
+    rows = [["method", "constants (change them with --options name=value,...)"]]
+    rows += [[recipe.name, recipe.constants or "none"] for recipe in RECIPES.values()]
+    print("\n".join(columns(rows)) + "\n")
+    borrowers = ", ".join(name for name, recipe in RECIPES.items() if recipe.foundation)
+    print(f"--proxy for {borrowers}: own, sam, {', '.join(PROXIES)}, a hub name or a folder")
+    print(f"--dataset, for Trident's published sizes and thresholds: {', '.join(DATASETS)}")
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:

@@ -87,7 +87,7 @@ def attend(visual: nn.Module, index: int, tokens: Tensor, grid: Grid, variant: s
 
 def last_block(
     visual: nn.Module, tokens: Tensor, grid: Grid, variant: str, residual: bool, mlp: bool | None = None,
-    sigma: float = 5.0,
+    sigma: float = 5.0, index: int = -1,
 ) -> Tensor:
     """The last block under a variant, up to the final LayerNorm.
 
@@ -95,11 +95,12 @@ def last_block(
         tokens: [B, N, width], input of the last block with its class token.
         residual: add the block's input to the attention branch.
         mlp: add the block's MLP after it; None: as `residual`.
+        index: another block in its place, with its own input.
 
     Returns:
         [B, N, width] tokens for `trunk.head`.
     """
-    branch = attend(visual, -1, tokens, grid, variant, sigma)
+    branch = attend(visual, index, tokens, grid, variant, sigma)
     if residual:
         branch = tokens + branch
-    return add_mlp(visual, -1, branch) if (residual if mlp is None else mlp) else branch
+    return add_mlp(visual, index, branch) if (residual if mlp is None else mlp) else branch

@@ -18,10 +18,10 @@ DEPTH = 6
 
 def resized_to_size(table: Tensor, grid: Grid, mode: str) -> Tensor:
     """Positional embedding [1 + n * n, width] to another grid by its size: GEM "bicubic" with antialias, others
-    "bilinear" without; the class row is kept, the same token count untouched."""
-    if table.shape[0] == 1 + grid[0] * grid[1]:
-        return table
+    "bilinear" without; the class row is kept, the trained grid itself untouched."""
     side = round((table.shape[0] - 1) ** 0.5)
+    if tuple(grid) == (side, side):
+        return table
     square = table[1:].float().T.reshape(1, -1, side, side)
     resized = F.interpolate(square, size=grid, mode=mode, align_corners=False, antialias=mode == "bicubic")
     return torch.cat([table[:1], resized.flatten(2)[0].T.to(table.dtype)])
@@ -37,18 +37,22 @@ def patch_grid(visual: nn.Module, pixels: Tensor) -> Grid:
     return pixels.shape[-2] // visual.patch_size[0], pixels.shape[-1] // visual.patch_size[1]
 
 
-def gem_attention(q: Tensor, k: Tensor, v: Tensor, normed: Tensor, iterations: int = 1) -> Tensor:
+def gem_attention(
+    q: Tensor, k: Tensor, v: Tensor, normed: Tensor, iterations: int = 1, temperature: float | None = None
+) -> Tensor:
     """GEM's mean of three self-self attentions.
 
     Args:
         q, k, v: [B, heads, N, d] of `normed`.
         normed: [B, N, width]; the temperature is d ** -0.5 times the mean norm of its tokens.
         iterations: how often each of v, k, q gathers itself before it gathers the values.
+        temperature: factor on the cosines in place of the one taken from the tokens.
 
     Returns:
         [B, heads, N, d].
     """
-    temperature = (q.shape[-1] ** -0.5 * normed.norm(dim=-1).mean(-1))[:, None, None, None]
+    if temperature is None:
+        temperature = (q.shape[-1] ** -0.5 * normed.norm(dim=-1).mean(-1))[:, None, None, None]
     gathered = []
     for own in (v, k, q):
         for _ in range(iterations):
@@ -88,12 +92,13 @@ def two_streams(visual: nn.Module, tokens: Tensor, attention, depth: int | None 
 
 
 def gem_tokens(
-    visual: nn.Module, pixels: Tensor, depth: int | None = None, iterations: int = 1
+    visual: nn.Module, pixels: Tensor, depth: int | None = None, iterations: int = 1,
+    temperature: float | None = None,
 ) -> tuple[Tensor, Tensor, Grid]:
     """GEM's and CLIP's own tokens [B, N, width] before the final LayerNorm, and the grid of patches."""
     grid = patch_grid(visual, pixels)
     tokens, _ = embed(visual, pixels, resized_to_size(visual.positional_embedding, grid, "bicubic"))
-    second, own = two_streams(visual, tokens, lambda *parts: gem_attention(*parts, iterations=iterations), depth)
+    second, own = two_streams(visual, tokens, lambda *parts: gem_attention(*parts, iterations, temperature), depth)
     return second, own, grid
 
 

@@ -16,7 +16,9 @@ INNER = (7, 8, 10)
 OWN_SHARE = 0.75
 
 
-def itaclip_tokens(visual: nn.Module, pixels: Tensor, inner: Sequence[int] | None = None) -> tuple[Tensor, Grid]:
+def itaclip_tokens(
+    visual: nn.Module, pixels: Tensor, inner: Sequence[int] | None = None, variant: str = "qq+kk"
+) -> tuple[Tensor, Grid]:
     """Tokens before the final LayerNorm.
 
     A = half the last block's softmax(s q q^T) + softmax(s k k^T), half the mean of the same in inner blocks; residual
@@ -25,6 +27,7 @@ def itaclip_tokens(visual: nn.Module, pixels: Tensor, inner: Sequence[int] | Non
     Args:
         pixels: float [B, 3, H, W], normalised.
         inner: blocks counted from 1; None: `INNER`, in proportion to the tower's depth.
+        variant: of `attention.VARIANTS`, in all of these blocks; "qk" is the published code without self attention.
 
     Returns:
         [B, N, width] and the grid of patches.
@@ -35,7 +38,7 @@ def itaclip_tokens(visual: nn.Module, pixels: Tensor, inner: Sequence[int] | Non
 
     def both(index: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
         q, k, v = project_qkv(visual, index, blocks_of(visual)[index].ln_1(tokens))
-        return attention_weights("qq+kk", q, k, v, trunk.grid), v
+        return attention_weights(variant, q, k, v, trunk.grid), v
 
     own, values = both(-1, trunk.tokens)
     weights = own / 2 + sum(both(i - 1, trunk.inputs[i - 1])[0] for i in inner) / (2 * len(inner))
@@ -43,7 +46,8 @@ def itaclip_tokens(visual: nn.Module, pixels: Tensor, inner: Sequence[int] | Non
 
 
 def engineered_map(
-    visual: nn.Module, pixels: Tensor, own_share: float = OWN_SHARE, inner: Sequence[int] | None = None
+    visual: nn.Module, pixels: Tensor, own_share: float = OWN_SHARE, inner: Sequence[int] | None = None,
+    variant: str = "qq+kk",
 ) -> Tensor:
     """Features of several views of an image, in one map.
 
@@ -54,17 +58,18 @@ def engineered_map(
     Args:
         pixels: float [1, 3, H, W], normalised; whole patches, else flips would not fall onto the patches again.
         own_share: of the first mean.
+        inner, variant: of `itaclip_tokens`.
 
     Returns:
         float [D, h, w]; its vectors are means of unit vectors, so shorter than 1.
     """
     grey = rgb_to_grayscale(pixels, num_output_channels=3)
     blurred = gaussian_blur(pixels, [11, 11], [5.0, 5.0])
-    own = sum(_unit_map(visual, view, inner) for view in (pixels, grey, blurred)) / 3
-    flipped = sum(_unit_map(visual, pixels.flip(axis), inner).flip(axis - 1) for axis in (2, 3)) / 2
+    own = sum(_unit_map(visual, view, inner, variant) for view in (pixels, grey, blurred)) / 3
+    flipped = sum(_unit_map(visual, pixels.flip(axis), inner, variant).flip(axis - 1) for axis in (2, 3)) / 2
     return own_share * own + (1 - own_share) * flipped
 
 
-def _unit_map(visual: nn.Module, pixels: Tensor, inner: Sequence[int] | None) -> Tensor:
-    tokens, grid = itaclip_tokens(visual, pixels, inner)
+def _unit_map(visual: nn.Module, pixels: Tensor, inner: Sequence[int] | None, variant: str) -> Tensor:
+    tokens, grid = itaclip_tokens(visual, pixels, inner, variant)
     return F.normalize(head(visual, tokens[0, 1:]), dim=-1).T.unflatten(-1, grid)

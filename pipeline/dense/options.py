@@ -18,8 +18,10 @@ PROXIES = {
     "dinov2-s14": "dinov2-small", "dinov2-b14": "dinov2-base", "sam-b": "sam-vit-b",
 }  # fmt: skip
 #: Fields of a recipe that name it, or that something else sets; not for `options`.
-_FIXED = ("name", "title", "about", "paper", "family", "reader", "states", "own", "regions", "window", "stride", "pamr",
-          "area_share", "logit_scale", "facet")  # fmt: skip
+_FIXED = (
+    "name", "title", "about", "paper", "family", "reader", "states", "own", "regions", "window", "stride", "pamr",
+    "area_share", "logit_scale", "facet", "foundation",
+)  # fmt: skip
 _WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
 

@@ -1,8 +1,8 @@
 """Recipes: what each published method does, as values over shared parts.
 
-A recipe runs on any backbone, in any preset. `recipes.get_recipe("sclip", residual=False)` makes a variant. The methods
-themselves are the files of `methods/`: each registers its recipes here, and where the shared parts do not do it, how
-one window becomes features (`window_family`) and how features and words become scores (`word_reader`).
+A recipe runs on any backbone, in any preset. `recipes.get_recipe("sclip", residual=False)` makes a variant. The
+methods themselves are the files of `methods/`: each registers its recipes here, and where the shared parts do not do
+it, how one window becomes features (`window_family`) and how features and words become scores (`word_reader`).
 docs/methods.md shows how to add one. `recipes` knows them all by name.
 """
 

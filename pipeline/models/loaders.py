@@ -123,7 +123,8 @@ class Models:
         key = f"proxy {known}"
         with self._locks[kind]:
             if key not in self._loaded:
-                self._loaded[key] = self._load(kind, self._progress, fetch.choose(kind, known, get_preset(self.preset)))
+                chosen = fetch.choose(kind, known, get_preset(self.preset))
+                self._loaded[key] = self._load(kind, self._progress, chosen)
             return self._loaded[key]
 
     def inpaint(self, progress: Progress | None = None):

@@ -39,12 +39,12 @@ def compare(golden: Golden, check: Check, prefix: str, visual, tokens, grid) -> 
 def clearclip_code_base(golden: Golden, check: Check) -> None:
     """ClearCLIP's repository, which also holds MaskCLIP, SCLIP and the unchanged block."""
     visual = build_clip(golden)
-    trunk = run_trunk(visual, torch.from_numpy(golden.input("pixel")))
+    layers = len(blocks_of(visual))
+    trunk = run_trunk(visual, torch.from_numpy(golden.input("pixel")), keep=range(layers))
     for name, settings in golden.hyper["variants"].items():
-        if settings["last_n_layers"] != 1:
-            raise NotImplementedError("only the last layer is changed here")
-        variant = CLEARCLIP_MODELS[settings["model_type"]]
-        tokens = last_block(visual, trunk.tokens, trunk.grid, variant, residual=not settings["ignore_residual"])
+        variant, residual = CLEARCLIP_MODELS[settings["model_type"]], not settings["ignore_residual"]
+        changed = range(layers - settings.get("last_n_layers", 1), layers)
+        tokens = sum(last_block(visual, trunk.inputs[i], trunk.grid, variant, residual, index=i) for i in changed)
         compare(golden, check, f"{name}.", visual, tokens, trunk.grid)
 
 

@@ -11,10 +11,12 @@ from pipeline.refine.pamr import pamr
 
 from .dense_replay import compare
 from .registry import Check, Golden, replays
+from .slide_replay import pamr_settings
 from .weights import build_clip
 
 #: The published strategies as our attention variants.
-STRATEGIES = {"resclip": "kk+near", "naclip": "kk+near", "clearclip": "qq", "sclip": "qq+kk", "vanilla": "qk"}
+STRATEGIES = {"resclip": "kk+near", "naclip": "kk+near", "clearclip": "qq", "sclip": "qq+kk", "csa": "qq+kk",
+              "vanilla": "qk", "kk": "kk", "nonly": "near"}
 
 
 @replays("resclip")
@@ -37,7 +39,8 @@ def resclip(golden: Golden, check: Check) -> None:
         if "sfr" in parts:
             first = head(visual, resclip_tokens(visual, tokens, grid, **options))[0, 1:]
             pixel_cosines = resize_bilinear(patch_cosines(first, text, grid), tuple(pixels.shape[-2:]))
-            probabilities = (hyper["logit_scale"] * pamr(pixels[0], pixel_cosines)).softmax(0)
+            smooth = pamr(pixels[0], pixel_cosines, *pamr_settings({"pamr": "10 steps", **hyper}))
+            probabilities = (hyper["logit_scale"] * smooth).softmax(0)
             labels = patch_labels(probabilities, grid, hyper["temp_thd"])
             feedback = feedback_attention(labels, hyper["gaussian_std"], hyper["delete_same_entity"])
             recorded = {

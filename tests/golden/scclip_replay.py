@@ -20,7 +20,7 @@ def scclip(golden: Golden, check: Check) -> None:
     settings = ScSettings(
         beta=h["beta"], neighbours=h["lof_neighbors"], contamination=h["lof_contamination"],
         before=h["pre_adjust_idx"], after=h["post_adjust_idx"], multi_start=h["multi_start_idx"],
-        multi_end=h["multi_end_idx"], class_share=h["res_cls"],
+        multi_end=h["multi_end_idx"], class_share=h["res_cls"], gamma=h.get("gamma", ScSettings.gamma),
     )
     result = scclip_tokens(visual, torch.from_numpy(golden.input("pixel")), settings)
     check.values("lof_scores", result.factors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import torch
 
@@ -24,10 +26,13 @@ from pipeline.refine.labelmaps import close_labels, drop_small_classes
 from pipeline.refine.pamr import DILATIONS, pamr
 from pipeline.segment import class_probabilities, labels_of
 
-from .dense_replay import CLEARCLIP_MODELS, compare
+from .dense_replay import CLEARCLIP_MODELS, NACLIP_STRATEGIES, compare
 from .registry import Check, Golden, replays
 from .trident_replay import BLOCK_BYTES, recorded_sam
 from .weights import build_clip
+
+#: To what multiple of pixels Trident pads windows.
+PUBLISHED_PADDING = 56
 
 
 def vocabulary_of(golden: Golden) -> Vocabulary:
@@ -68,11 +73,17 @@ def photo_cosines(golden: Golden, cosines: list[torch.Tensor]) -> torch.Tensor:
 def pamr_settings(hyper: dict) -> tuple[int, tuple[int, ...]]:
     """Steps (0: none) and dilations."""
     given = hyper.get("pamr")
+    if isinstance(given, str):  # "10 steps, dilations 8,16"
+        steps, *dilations = (int(n) for n in re.findall(r"\d+", given)) if re.search(r"\d", given) else (0,)
+        return steps, tuple(dilations) or DILATIONS
+    if isinstance(given, bool):
+        return 10 * given, DILATIONS
     if isinstance(given, (list, tuple)):
         return int(given[0]), tuple(given[1])
     if isinstance(given, dict):
-        return given["steps"], tuple(given.get("dilations") or given.get("stride"))
-    return hyper.get("pamr_steps") or given or 0, tuple(hyper.get("pamr_stride") or DILATIONS)
+        return given["steps"], tuple(given.get("dilations") or given.get("stride") or DILATIONS)
+    dilations = hyper.get("pamr_stride") or hyper.get("pamr_dilations") or DILATIONS
+    return hyper.get("pamr_steps") or given or 0, tuple(dilations)
 
 
 def encode_windows(golden: Golden, recipe: Recipe, multiple: int) -> tuple[Encoded, torch.Tensor]:
@@ -110,8 +121,12 @@ def slide_block(golden: Golden, check: Check) -> None:
         recipe = get_recipe(
             "clearclip", attention=CLEARCLIP_MODELS[hyper["model_type"]], residual=not hyper["ignore_residual"])
         multiple = golden.weights()[1]["patch_size"]
+    elif "naclip" in golden.stem:
+        strategy = NACLIP_STRATEGIES[hyper.get("attn_strategy") or hyper.get("strategy") or "naclip"]
+        residual = (hyper.get("arch") or "reduced") == "vanilla"
+        recipe = get_recipe("naclip", attention=strategy, residual=residual, sigma=hyper.get("gaussian_std") or 5.0)
     else:
-        recipe = get_recipe(golden.stem.split("_")[1])
+        recipe = get_recipe("sclip", attention="qq+kk" if hyper.get("csa", True) else "qk")
     encoded, _ = encode_windows(golden, recipe, multiple)
     compare_slide(golden, check, encoded)
 
@@ -151,6 +166,9 @@ def trident_e2e(golden: Golden, check: Check) -> None:
         image = torch.nn.functional.interpolate(image, size=frame, mode="bilinear", align_corners=False)
     layout = Layout(frame, window_boxes(frame, hyper["crop"], hyper["stride"]))
     windows = cut_all(image[0], layout, 0, len(layout.boxes))
+    if golden.arrays["window_batch"].shape[-2:] != windows.shape[-2:]:  # windows of broken sides are padded
+        padded = Layout(frame, layout.boxes, hyper.get("pad_multiple") or PUBLISHED_PADDING)
+        windows = cut_all(image[0], padded, 0, len(layout.boxes))
     check.values("window_batch", windows)
     grid = (frame[0] // patch, frame[1] // patch)
     check.equal("dst_tokens", np.array(grid))
@@ -171,20 +189,19 @@ def trident_e2e(golden: Golden, check: Check) -> None:
 def itaclip(golden: Golden, check: Check) -> None:
     """ITACLIP's tokens, then the engineered views per window, thresholds and closing."""
     visual, hyper = build_clip(golden), golden.hyper
-    if not hyper.get("attn_self", True):
-        raise NotImplementedError("ITACLIP without self attention")
+    variant = "qq+kk" if hyper.get("attn_self", True) else "qk"
     pixels, text = torch.from_numpy(golden.input("pixel")), golden.input("text")
     inner = hyper["intermediate_layers_1based"]
-    tokens, grid = itaclip_tokens(visual, pixels, inner)
+    tokens, grid = itaclip_tokens(visual, pixels, inner, variant)
     compare(golden, check, "", visual, tokens, grid)
     size = tuple(pixels.shape[-2:])
     plain = FeatureMap(unit_map(head(visual, tokens[0, 1:]), grid), (0, 0, size[1], size[0]))
     check.values("logits_px_plain", cosine_maps(Encoded((plain,), size, "", "", ""), text, size))
     share = hyper["img_eng_coefficient"]
-    whole = FeatureMap(engineered_map(visual, pixels, share, inner).numpy(), (0, 0, size[1], size[0]))
+    whole = FeatureMap(engineered_map(visual, pixels, share, inner, variant).numpy(), (0, 0, size[1], size[0]))
     check.values("logits_px_engineered", cosine_maps(Encoded((whole,), size, "", "", ""), text, size))
     maps = []
     for box in window_boxes(size, hyper["crop"] or max(size), hyper["stride"] or 1):
         x0, y0, x1, y1 = box
-        maps.append(FeatureMap(engineered_map(visual, pixels[..., y0:y1, x0:x1], share, inner).numpy(), box))
+        maps.append(FeatureMap(engineered_map(visual, pixels[..., y0:y1, x0:x1], share, inner, variant).numpy(), box))
     compare_slide(golden, check, whole_or_windows(hyper, maps, size), close=True)

@@ -19,10 +19,9 @@ from .weights import build_clip
 def gem(golden: Golden, check: Check) -> None:
     """GEM's stream, its features and heat maps."""
     visual, hyper = build_clip(golden), golden.hyper
-    if hyper.get("ss_attn_temp") is not None:
-        raise NotImplementedError("a fixed temperature")
     pixels = torch.from_numpy(golden.input("pixel"))
-    tokens, own, grid = gem_tokens(visual, pixels, hyper["blocks_modified"], hyper["ss_attn_iter"])
+    constants = hyper["blocks_modified"], hyper["ss_attn_iter"], hyper.get("ss_attn_temp")
+    tokens, own, grid = gem_tokens(visual, pixels, *constants)
     check.values("pre_ln_post", tokens[0])
     check.values("feat", head(visual, tokens)[0])
     check.values("feat_ori", head(visual, own)[0])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..cliper import SCALE, THRESHOLD, CliperFeatures, cliper_features, cliper_logits, cliper_maps
@@ -37,7 +38,7 @@ def read_readings(windows, asked: Asked) -> Iterator[Tensor]:
     """
     wanted, others = asked.words[: asked.foreground], asked.words[asked.foreground :]
     for one in windows:
-        spread = torch.from_numpy(one.extras["spread"])
+        spread = F.pad(torch.from_numpy(one.extras["spread"]), (1, 0, 1, 0))  # the class token takes no part
         grid = (one.features.shape[1], one.features.shape[2])
         result = CliperFeatures(torch.from_numpy(one.extras["readings"]), spread, spread[None], grid)
         logits = cliper_logits(result.features, wanted, others, asked.scale)
