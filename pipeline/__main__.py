@@ -1,4 +1,4 @@
-"""The command line: `python -m pipeline segment | edit | compare | evaluate | methods | models`."""
+"""The command line: `python -m pipeline segment | edit | replay | compare | …`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .errors import Cancelled, NamebrushError
 #: Every command, the sentence `--help` shows for it, and the module that adds its flags and runs it.
 COMMANDS = {
     "segment": ("Find typed names in a photo.", "photos"),
-    "edit": ("Remove, replace or restyle something in a photo.", "photos"),
+    "edit": ("Change something in a photo: remove, replace, recolour, move and more.", "photos"),
+    "replay": ("Do a saved session again and compare the pixels.", "sessions"),
     "compare": ("Draw what several methods find in a photo side by side.", "tables"),
     "evaluate": ("Measure a method on a labelled dataset.", "tables"),
     "methods": ("List the methods.", "tables"),
@@ -52,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         args = _parser(next((a for a in argv if a in COMMANDS), None)).parse_args(argv)
-        args.run(args)
+        status = args.run(args)
         sys.stdout.flush()
+        return status or 0
     except (NamebrushError, OSError) as error:
         if isinstance(error, BrokenPipeError):  # `| head` has read enough
             sys.stdout = open(os.devnull, "w")

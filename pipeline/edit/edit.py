@@ -199,6 +199,7 @@ def _by_exemplar(progress: Progress) -> Paint:
 
 
 def _by_diffusion(request: EditRequest, models: Any, progress: Progress) -> tuple[Paint, str, dict[str, str]]:
+    from ..models.revisions import revisions_of
     from . import diffusion  # torch and diffusers: seconds to import, not needed by the other painters
     from .prompts import build_words
 
@@ -210,4 +211,4 @@ def _by_diffusion(request: EditRequest, models: Any, progress: Progress) -> tupl
     def paint(pixels, pieces, used, seed, share):
         return diffusion.paint(pixels, pieces, used, pipe, words, sampling, seed, progress, share)
 
-    return paint, models.title("inpaint"), {}
+    return paint, models.title("inpaint"), revisions_of(models, ("inpaint",))

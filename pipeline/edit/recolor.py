@@ -7,13 +7,16 @@ import numpy as np
 
 #: Chroma below which a thing counts as grey all over and takes the colour everywhere, and above which not at all.
 _GREY, _COLOURED = 6.0, 16.0
+#: How much stronger differences of lightness may become.
+_STEEPEST = 1.3
 
 
 def recolored(pixels: np.ndarray, own: np.ndarray, color: tuple[int, int, int], amount: float = 1.0) -> np.ndarray:
     """A picture in which a thing's own colour became another.
 
     Lightness follows a power curve that takes the thing's median to the colour's lightness: black stays black, white
-    stays white and the order of tones is kept, so shading is. Hue becomes the colour's; chroma is the colour's times
+    stays white and the order of tones is kept, so shading is; where that would strengthen the grain too much, a
+    straight line stands in for the curve. Hue becomes the colour's; chroma is the colour's times
     what the pixel had in proportion to the thing's, so that what is grey on a coloured thing (a tyre, a highlight)
     stays grey, and fades towards black and white as pigments do.
 
@@ -32,7 +35,10 @@ def recolored(pixels: np.ndarray, own: np.ndarray, color: tuple[int, int, int], 
     light, chroma = lab[..., 0], np.hypot(lab[..., 1], lab[..., 2])
     usual = float(np.clip(np.median(thing[..., 0]), 5, 95))
     power = np.log(np.clip(goal[0], 3, 97) / 100) / np.log(usual / 100)
-    new_light = 100 * np.clip(light / 100, 0, 1) ** power
+    if power * goal[0] / usual > _STEEPEST:  # a light thing made dark: its grain would stand out as never before
+        new_light = np.clip(goal[0] + _STEEPEST * (light - usual), 0, 100)
+    else:
+        new_light = 100 * np.clip(light / 100, 0, 1) ** power
     full = float(np.median(np.hypot(thing[..., 1], thing[..., 2])))
     coloured = float(np.clip((full - _GREY) / (_COLOURED - _GREY), 0, 1))
     kept = 1 + coloured * (np.clip(chroma / max(full, 1e-3), 0, 1.3) - 1)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 #: How far a shadow reaches beyond the thing, as shares of its width to the sides and of its height downwards.
-SIDE_REACH, DOWN_REACH = 0.9, 0.7
+SIDE_REACH, DOWN_REACH = 0.6, 0.5
 #: Drops of lightness (0..100) that count as shadow at sensitivity 0 and 1.
 LEAST_SURE, MOST_SURE = 14.0, 3.0
 #: Widths in pixels of the median that takes the ground's grain away.

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from . import builtin, fetch, hub
-
 _known: dict[tuple[str, int, int], str] = {}
 _guard = threading.Lock()
 
@@ -30,6 +28,8 @@ def revision(kind: str, part: Any) -> str:
 
     A folder's revision is the hash of its files' names and sizes and of the contents of the small ones.
     """
+    from . import builtin, fetch, hub  # they bring torch, which a history of edits without a model does not need
+
     if part is None:
         return "none"
     if not isinstance(part, fetch.Choice):
