@@ -48,8 +48,8 @@ def embed(sam: SamModel, pixels: np.ndarray) -> SamEmbedding:
 
 @contextmanager
 def counted(sam: SamModel) -> Iterator[dict[str, int]]:
-    """Counts the calls of SAM's parts."""
-    calls = {"image_encoder": 0, "mask_decoder": 0}
+    """Counts the calls of SAM's encoders; every question to the mask decoder passes the prompt encoder."""
+    calls = {"image_encoder": 0, "prompt_encoder": 0}
     hooks = []
     for name in calls:
 

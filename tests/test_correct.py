@@ -20,33 +20,34 @@ def found(pipe):
     )  # fmt: skip
 
 
-def decoder_inputs(pipe, work):
-    """The mask prompts and points the prompt encoder was shown while `work` ran."""
-    seen = []
-    hook = pipe.models.sam.sam.mask_decoder.register_forward_pre_hook(
-        lambda module, args, kwargs: seen.append(kwargs), with_kwargs=True
-    )
-    masks = pipe.models.sam.sam.prompt_encoder.mask_downscaling.register_forward_pre_hook(
-        lambda module, args: seen.append(args[0].numpy().copy())
-    )
+def shown(pipe, work):
+    """What the decoder was shown while `work` ran: mask prompts, and how many prompts were decoded."""
+    sam, seen = pipe.models.sam.sam, {"masks": [], "decoded": 0}
+
+    def count(module, args, out):
+        seen["decoded"] += len(out)
+
+    hooks = [
+        sam.mask_decoder.iou_prediction_head.register_forward_hook(count),
+        sam.prompt_encoder.mask_downscaling.register_forward_pre_hook(
+            lambda module, args: seen["masks"].append(args[0].numpy().copy())
+        ),
+    ]
     try:
         return work(), seen
     finally:
-        hook.remove()
-        masks.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 def test_one_click_decodes_one_region_from_its_own_logits(pipe, found):
     target = next(r for r in found.regions if r.made_by == "sam")
     x0, y0, x1, y1 = target.box
     with counted(pipe) as counts:
-        changed, seen = decoder_inputs(
-            pipe, lambda: pipe.correct(found, target.id, add=[(x0 + 1, y0 + 1, 0)], gate="sam")
-        )
+        changed, seen = shown(pipe, lambda: pipe.correct(found, target.id, add=[(x0 + 1, y0 + 1, 0)], gate="sam"))
     assert not any(counts.values()), "no encoder runs"
-    mask, call = seen
-    assert mask.shape[0] == 1 and np.array_equal(mask[0, 0], target.logits)
-    assert len(call["sparse_prompt_embeddings"]) == 1
+    (mask,) = seen["masks"]
+    assert mask.shape[0] == 1 and np.array_equal(mask[0, 0], target.logits) and seen["decoded"] == 1
     made = changed.region(target.id)
     assert (made.id, made.name, made.class_index) == (target.id, target.name, target.class_index)
     assert made.prompt.labels.tolist() == [*target.prompt.labels.tolist(), 0] and made.made_by == "sam"

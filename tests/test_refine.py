@@ -108,7 +108,7 @@ def refined():
 
 
 def test_all_regions_of_all_classes_share_one_decoder_call(refined):
-    assert refined["calls"] == {"image_encoder": 0, "mask_decoder": 1}
+    assert refined["calls"] == {"image_encoder": 0, "prompt_encoder": 1}
 
 
 def test_regions_are_connected_areas_of_the_final_labels(refined):
@@ -199,7 +199,7 @@ def test_a_cancelled_refinement_stops_between_steps(refined):
     with counted(refined["sam"]) as calls, pytest.raises(Cancelled):
         refine(photo, refined["labels"], refined["probs"], refined["vocab"], refined["embedding"], refined["sam"],
                refined["settings"], Progress(stop))  # fmt: skip
-    assert calls["mask_decoder"] == 0
+    assert calls["prompt_encoder"] == 0
 
 
 def test_protecting_failed_regions_keeps_their_label_against_lower_scores():

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from segment_anything import SamPredictor
 
 from pipeline.records import Prompt
+from pipeline.refine import decoder
 from pipeline.refine.refine import empty_embedding
-from pipeline.refine.sam import batch_size, decode, low_side, positive_box, to_photo, to_sam, upsample
+from pipeline.refine.sam import decode, low_side, positive_box, to_photo, to_sam, upsample
 
 from .small_sam import blobs, counted, embed, small_sam
 
@@ -34,7 +35,7 @@ def test_decode_asks_as_the_official_predictor_does(size, parts, masked):
     assert np.abs(logits[0] - low[iou.argmax()]).max() < 1e-4
 
 
-def test_all_prompts_of_one_form_share_one_call_and_do_not_disturb_each_other():
+def test_all_prompts_of_one_form_share_one_call_and_do_not_disturb_each_other(monkeypatch):
     sam = small_sam()
     embedding = embed(sam, blobs(60, 90, 2, seed=3)[0])
     rng = np.random.default_rng(0)
@@ -42,15 +43,17 @@ def test_all_prompts_of_one_form_share_one_call_and_do_not_disturb_each_other():
     prompts = [Prompt(**POINT, box=(i, 2, 40 + i, 50), mask=masks[i % 2]) for i in range(7)]
     with counted(sam) as calls:
         logits, iou = decode(sam, embedding, prompts)
-    assert calls == {"image_encoder": 0, "mask_decoder": 1}
+    assert calls == {"image_encoder": 0, "prompt_encoder": 1}
     assert logits.shape == (7, low_side(sam), low_side(sam)) and iou.shape == (7,)
     for i, prompt in enumerate(prompts):
         alone, _ = decode(sam, embedding, [prompt])
         assert np.abs(logits[i] - alone[0]).max() < 1e-4
-    with counted(sam) as calls:
-        chunked, _ = decode(sam, embedding, prompts, budget=1)
-    assert calls["mask_decoder"] == 7 and batch_size(sam, 1) == 1
-    assert np.abs(chunked - logits).max() < 1e-4
+    groups = []
+    monkeypatch.setattr(decoder, "GROUP_BYTES", 1)
+    hook = sam.sam.mask_decoder.iou_prediction_head.register_forward_hook(lambda m, a, out: groups.append(len(out)))
+    alone, _ = decode(sam, embedding, prompts)
+    hook.remove()
+    assert groups == [1] * 7 and np.abs(alone - logits).max() < 1e-4
     assert decode(sam, embedding, [])[0].shape == (0, low_side(sam), low_side(sam))
 
 
@@ -59,7 +62,7 @@ def test_fewer_points_are_filled_up_with_not_a_point():
     embedding = embed(sam, blobs(60, 90, 2, seed=3)[0])
     with counted(sam) as calls:
         logits, _ = decode(sam, embedding, [Prompt(**PAIR), Prompt(**POINT)])
-    assert calls["mask_decoder"] == 1
+    assert calls["prompt_encoder"] == 1
     filled = Prompt(np.array([[30, 20], [0, 0]], np.float32), np.array([1, -1], np.int32))
     assert np.abs(logits[1] - decode(sam, embedding, [filled])[0][0]).max() < 1e-4
 

@@ -169,7 +169,7 @@ def test_a_click_is_one_decoder_call_and_no_encoder_call():
     embedding = embed(sam, pixels)
     with counted(sam) as calls:
         region = select(photo_of(pixels), sam, lambda: embedding, points=[(150, 110)], gate="sam")
-    assert calls == {"image_encoder": 0, "mask_decoder": 1}
+    assert calls == {"image_encoder": 0, "prompt_encoder": 1}
     assert region.made_by == "sam" and region.logits.shape == (low_side(sam),) * 2
     assert region.score == pytest.approx(min(max(region.iou, 0), 1)) and region.prompt.mask is None
 

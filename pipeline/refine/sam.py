@@ -17,6 +17,7 @@ from segment_anything.utils.transforms import ResizeLongestSide
 
 from ..models.records import SamModel
 from ..records import Box, Prompt, SamEmbedding
+from .decoder import decode_masks
 
 #: Memory one decoder call may take; for the official models about 30 prompts, for the built-in one about 300.
 DECODER_BYTES = 2 << 30
@@ -79,30 +80,18 @@ def decode(
     """
     low = low_side(sam)
     logits, iou = np.zeros((len(prompts), low, low), np.float32), np.zeros(len(prompts), np.float32)
-    size = batch_size(sam, budget)
     for boxed in (True, False):
         members = [i for i, prompt in enumerate(prompts) if (prompt.box is not None) == boxed]
-        for start in range(0, len(members), size):
-            chunk = members[start : start + size]
-            asked = [prompts[i] for i in chunk]
-            logits[chunk], iou[chunk] = _decode(sam.sam, embedding, asked, multimask, rowwise_masks)
+        if members:
+            asked = [prompts[i] for i in members]
+            logits[members], iou[members] = _decode(sam.sam, embedding, asked, multimask, rowwise_masks, budget)
     return logits, iou
 
 
-def batch_size(sam: SamModel, budget: int = DECODER_BYTES) -> int:
-    """Prompts per decoder call so that its activations stay within `budget` bytes; at least 1.
-
-    Counted per prompt, in floats: the image tokens with their copies in the two-way transformer (queries, keys, sums,
-    about 12 times grid² times width) and the upscaled tokens (three of them, width/8 at four times the grid).
-    """
-    height, width = sam.sam.prompt_encoder.image_embedding_size
-    dim = int(sam.sam.prompt_encoder.embed_dim)
-    floats = 12 * height * width * dim + 3 * 16 * height * width * (dim // 8)
-    return max(1, int(budget // (4 * floats)))
-
-
 @torch.no_grad()
-def _decode(model, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: bool, rowwise: bool):
+def _decode(
+    model, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: bool, rowwise: bool, budget: int
+):
     """One call of prompt encoder and mask decoder; either all prompts have a box or none has."""
     weight = model.prompt_encoder.no_mask_embed.weight
     place = {"device": weight.device, "dtype": weight.dtype}
@@ -116,35 +105,38 @@ def _decode(model, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask
         points = (torch.as_tensor(xy, **place), torch.as_tensor(labels, **place))
     if prompts[0].box is not None:
         boxes = torch.as_tensor(np.stack([_corners(p.box, embedding) for p in prompts]), **place)
-    sparse, dense = model.prompt_encoder(points=points, boxes=boxes, masks=None)
-    logits, iou = model.mask_decoder(
-        image_embeddings=torch.as_tensor(np.array(embedding.features), **place),
-        image_pe=model.prompt_encoder.get_dense_pe().to(**place),
-        sparse_prompt_embeddings=sparse.to(**place),
-        dense_prompt_embeddings=_embed_masks(model.prompt_encoder, [p.mask for p in prompts], dense, rowwise),
-        multimask_output=multimask,
-    )
+    sparse, nothing = model.prompt_encoder(points=points, boxes=boxes, masks=None)
+    dense, which = _embed_masks(model.prompt_encoder, [p.mask for p in prompts], nothing[:1], rowwise)
+    logits, iou = decode_masks(
+        model.mask_decoder,
+        torch.as_tensor(np.array(embedding.features), **place),
+        model.prompt_encoder.get_dense_pe().to(**place),
+        sparse.to(**place), dense.to(**place), which.to(weight.device), multimask, budget,
+    )  # fmt: skip
     best = iou.argmax(dim=1)
     rows = torch.arange(len(prompts), device=iou.device)
     return logits[rows, best].float().cpu().numpy(), iou[rows, best].float().cpu().numpy()
 
 
-def _embed_masks(encoder, masks: Sequence[np.ndarray | None], nothing: torch.Tensor, rowwise: bool) -> torch.Tensor:
-    """Dense prompt embeddings [N, C, g, g]; `nothing` is the encoder's answer to "no mask", kept where one is None.
+def _embed_masks(encoder, masks: Sequence[np.ndarray | None], nothing: torch.Tensor, rowwise: bool):
+    """The different dense prompt embeddings [U, C, g, g], and int64 [N], which one each prompt has.
+
+    `nothing` [1, C, g, g] is the encoder's answer to "no mask".
 
     Trident's published code hands SAM's encoder a mask without a batch axis. SAM's LayerNorm2d then normalises over
     the rows of the map in place of its channels, which lifts the faint mask (alpha = 0.005) to full strength. The
     recorded numbers contain this; `rowwise` reproduces it. Without it masks are embedded as SAM was trained.
     """
     different = {_identity(m): m for m in masks if m is not None}
+    place = {key: i for i, key in enumerate(different)}
+    which = torch.tensor([len(place) if m is None else place[_identity(m)] for m in masks])
     if not different:
-        return nothing
+        return nothing, which
     weight = encoder.no_mask_embed.weight
     maps = torch.as_tensor(np.stack(list(different.values()))[:, None], device=weight.device, dtype=weight.dtype)
     down = encoder.mask_downscaling
     embedded = torch.stack([down(m) for m in maps]) if rowwise else down(maps)
-    place = {key: i for i, key in enumerate(different)}
-    return torch.stack([nothing[i] if m is None else embedded[place[_identity(m)]] for i, m in enumerate(masks)])
+    return torch.cat([embedded, nothing.to(embedded)]), which
 
 
 def _identity(array: np.ndarray) -> tuple:
