@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import gradio as gr
 
 from . import examples, texts
+from .compare import FORMATS
 from .session import DEFAULT_LAYERS, Session
 from .words import say
 
@@ -50,6 +51,14 @@ TIDY = """
   <button type="button" data-tidy="drop" data-t="drop">Drop</button>
 </div>
 """
+EXPLAIN = """
+<div class="nb-panel"><h2 class="nb-title" data-t="scores_here">Scores here</h2>
+<p class="nb-hint" data-t="explain_hint">Point at something.</p><div class="nb-here"></div></div>
+<div class="nb-panel"><h2 class="nb-title" data-t="why">What decided it</h2><div class="nb-maps"></div></div>
+<div class="nb-panel"><h2 class="nb-title" data-t="its_prompt">The mask's prompt</h2>
+<div class="nb-prompt"></div></div>
+"""
+COMPARED = '<div class="nb-compared"></div>'
 HEADER_JS = "namebrush.header(element, trigger); // 'lang'"
 
 
@@ -77,6 +86,7 @@ def build(options_panel, change_panel, kinds: tuple[str, ...]) -> Page:
         kinds: the kinds of change the engine knows.
     """
     p = {"session": gr.State(Session(), time_to_live=KEPT), "job": gr.State(0), "ask": gr.State(None)}
+    p["wanted"], p["point"] = gr.State(None), gr.State(None)
     with gr.Row(elem_id="top"):
         p["header"] = _own(HEADER, "header", HEADER_JS)
         p["models_button"] = gr.HTML(
@@ -91,8 +101,12 @@ def build(options_panel, change_panel, kinds: tuple[str, ...]) -> Page:
             _pick(p)
             _change(p, change_panel, kinds)
             _save(p)
+            script = "namebrush.explain.mount(element, props, trigger, watch); // 'explain'"
+            p["explained"] = _own(EXPLAIN, "explain", script)
             with gr.Accordion(say("en", "settings"), open=False, elem_id="settings") as p["settings"]:
                 options_panel()
+    _compare(p)
+    p["models"] = _own("", "models", "namebrush.models.mount(element, props, trigger, watch); // 'select'")
     return Page(**p)
 
 
@@ -141,6 +155,30 @@ def _plain(p: dict) -> None:
             type="filepath", format="png", interactive=False, show_label=False, container=False, elem_id="slider",
             buttons=["fullscreen"], visible=False, max_height=2000,
         )  # fmt: skip
+
+
+def _compare(p: dict) -> None:
+    """The comparison: which methods, the panels, and the figure."""
+    with gr.Column(elem_id="compare"):
+        with gr.Row(elem_classes="nb-tight", elem_id="compare-bar"):
+            p["methods"] = gr.CheckboxGroup(
+                [], label="Methods", show_label=False, container=False, elem_id="methods", elem_classes="nb-toggles",
+                interactive=True,
+            )  # fmt: skip
+            p["run_compare"] = gr.Button(
+                say("en", "compare_run"), variant="primary", scale=0, min_width=110, elem_id="run-compare"
+            )
+        p["compare_status"] = _html(texts.status(None), elem_id="compare-status")
+        p["compared"] = _own(COMPARED, "compared", "namebrush.compare.mount(element, props, trigger, watch)")
+        with gr.Row(elem_classes="nb-tight", elem_id="figure-bar"):
+            p["figure_ending"] = gr.Radio(
+                [(e.upper(), e) for e in FORMATS], value="pdf", label="Format", container=False,
+                elem_id="figure-ending", elem_classes="nb-seg",
+            )  # fmt: skip
+            p["figure_width"] = gr.Number(180, label="mm", container=False, elem_id="figure-width", min_width=90)
+            p["save_figure"] = gr.Button(
+                say("en", "save_figure"), size="sm", scale=0, min_width=120, elem_id="save-figure"
+            )
 
 
 def _step(number: int, key: str, extra: str = "") -> None:

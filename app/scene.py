@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from secrets import token_hex
 from weakref import WeakKeyDictionary
 
 import cv2
@@ -21,13 +20,12 @@ from pipeline.palette import hex_color
 from pipeline.records import Photo, Region, Segmentation
 
 from . import texts
+from .explain import score_maps
+from .pictures import as_picture, file_of, written
 from .session import Session
 
-#: Photos up to this many pixels are sent without loss.
-LOSSLESS_PIXELS = 1_500_000
 #: Long side of the index picture at most; beyond it masks are shown (not kept) at a coarser step.
 INDEX_SIDE = 3072
-JPEG_QUALITY = 95
 MAX_SETS = 65_536
 #: Number of the hatching of what is made by hand.
 HAND_PATTERN = 5
@@ -35,6 +33,7 @@ HAND_PATTERN = 5
 # By identity and held weakly: written once per record, forgotten with it.
 _photos: WeakKeyDictionary[Photo, str] = WeakKeyDictionary()
 _indexes: WeakKeyDictionary[Segmentation, dict] = WeakKeyDictionary()
+_score_maps: WeakKeyDictionary[Segmentation, dict] = WeakKeyDictionary()
 _middles: WeakKeyDictionary[Region, tuple[float, float]] = WeakKeyDictionary()
 
 
@@ -84,34 +83,6 @@ def as_png(index: np.ndarray) -> bytes:
     if not ok:
         raise OSError("The index picture could not be encoded.")
     return data.tobytes()
-
-
-def as_picture(pixels: np.ndarray) -> tuple[str, bytes]:
-    """A photo for the screen: ending and bytes. Small ones lose nothing, others become JPEG with whole colours."""
-    small = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 2] if small else [
-        cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]  # fmt: skip
-    ending = ".png" if small else ".jpg"
-    ok, data = cv2.imencode(ending, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
-    if not ok:
-        raise OSError(f"The picture could not be encoded as {ending}.")
-    return ending, data.tobytes()
-
-
-def written(data: bytes, name: str, folder: str | Path) -> str:
-    """Write bytes into a folder of their own below `folder`, under a name nobody can guess; returns the path."""
-    target = Path(folder) / token_hex(16)
-    target.mkdir(parents=True)
-    path = target / name
-    path.write_bytes(data)
-    return str(path)
-
-
-def file_of(path: str) -> dict:
-    """A path as Gradio passes files to the browser: it adds the address."""
-    return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
 def _photo_file(photo: Photo, folder: str) -> dict:
@@ -191,8 +162,18 @@ def scene(session: Session, folder: str) -> dict:
         "regions": [_region(r, titles[r.id], colors, session.lang) for r in regions],
         "classes": [] if segmentation is None else _classes(segmentation, colors, session.lang),
         "picked": list(session.picked),
+        "scores": None if segmentation is None else _scores(segmentation, colors, folder),
         "suggestions": [n for n in session.suggestions if n not in _typed(segmentation)],
     }  # fmt: skip
+
+
+def _scores(segmentation: Segmentation, colors, folder: str) -> dict | None:
+    kept = _score_maps.get(segmentation)
+    if kept is None or not Path(kept["file"]["path"]).exists():
+        kept = score_maps(segmentation, colors, folder)
+        if kept is not None:
+            _score_maps[segmentation] = kept
+    return kept
 
 
 def _comparable(step) -> bool:

@@ -69,6 +69,8 @@ class Session:
         palette: the colours its names have had so far.
         lang: the language of its lines, a key of `words.LANGUAGES`.
         kind: the kind of change that is chosen.
+        compared: what the last comparison found, one per method.
+        explained: step, x, y, region and maps of the last point that was explained.
         preset: the set of models it uses.
         plain: whether the plain surface is shown in place of the canvas.
         suggestions: names that are likely in the current photo.
@@ -87,6 +89,8 @@ class Session:
     plain: bool = False
     preset: str = engine.PRESET
     kind: str = "remove"
+    compared: tuple[Segmentation, ...] = ()
+    explained: tuple = ()
     suggestions: tuple[str, ...] = ()
     stamp: int = 0
     job: int = 0
@@ -102,9 +106,13 @@ class Session:
         """A colour per class of the current step, 8-bit sRGB; a name keeps its colour as long as the session lives."""
         if self.step is None or self.step.segmentation is None:
             return []
+        return self.colors_of([c.name for c in self.step.segmentation.vocabulary.classes])
+
+    def colors_of(self, names: list[str]) -> list[tuple[int, int, int]]:
+        """A colour per name, 8-bit sRGB."""
         if self.palette is None:  # made here, not at the start: it holds a lock, and Gradio copies the first session
             self.palette = Palette()
-        return self.palette.colors([c.name for c in self.step.segmentation.vocabulary.classes])
+        return self.palette.colors(names)
 
     @property
     def picked_regions(self) -> tuple[Region, ...]:

@@ -20,7 +20,10 @@ CSS = HERE / "style.css"
 #: In the order in which they need each other.
 SCRIPTS = tuple(
     HERE / "js" / f"{name}.js"
-    for name in ("core", "shapes", "view", "scene", "glyphs", "paint", "hands", "wipe", "canvas", "panel", "page")
+    for name in (
+        "core", "shapes", "view", "scene", "glyphs", "paint", "hands", "wipe", "canvas", "panel", "models", "compare",
+        "explain", "page",
+    )
 )
 
 SAFELIGHT = Color(

@@ -94,9 +94,19 @@ namebrush.panel = (() => {
     mark();
   }
 
+  // Scroll the list, and nothing else, until a row is in it.
+  function reveal(el) {
+    const box = el?.parentElement;
+    if (!box) return;
+    const top = el.offsetTop - box.offsetTop;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (top + el.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top + el.offsetHeight - box.clientHeight;
+  }
+
   function mark() {
     for (const el of $$('#regions .nb-row')) el.setAttribute('aria-pressed', picked.has(Number(el.dataset.region)));
     $('#regions')?.classList.toggle('nb-any', picked.size > 0);
+    if (picked.size) reveal($('#regions .nb-row[aria-pressed=true]'));
     for (const el of $$('#legend .nb-chip-main')) {
       const ids = mine(el.dataset.name);
       el.setAttribute('aria-pressed', ids.length > 0 && ids.every((id) => picked.has(id)));
@@ -141,7 +151,7 @@ namebrush.panel = (() => {
   on('lang', () => { showNames(); showList(); });
   on('hover', ({ id, from }) => {
     for (const el of $$('#regions .nb-row')) el.classList.toggle('nb-over', Number(el.dataset.region) === id);
-    if (from === 'canvas' && id !== null) $(`#regions .nb-row[data-region="${id}"]`)?.scrollIntoView({ block: 'nearest' });
+    if (from === 'canvas' && id !== null) reveal($(`#regions .nb-row[data-region="${id}"]`));
   });
   return { setWords, words, hint, tidy };
 })();

@@ -1,0 +1,43 @@
+// The panel of models: a dialog that lists the presets, their parts, sizes and licences, and switches between them.
+namebrush.models = (() => {
+  const { $, t, make, on } = namebrush;
+  const size = (bytes) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.max(1, Math.round(bytes / 1e6))} MB`);
+
+  function part(one) {
+    const state = one.loaded ? t('part_loaded') : one.here ? t('part_here') : t('part_fetch');
+    return make('tr', {}, make('td', {}, make('b', {}, one.title), make('br'), make('small', {}, one.card)),
+      make('td', {}, size(one.bytes)), make('td', {}, one.licence), make('td', {}, state));
+  }
+
+  function preset(one, choose) {
+    const button = one.use === 'use' ? make('strong', {}, t('in_use'))
+      : make('button', { type: 'button', 'data-preset': one.name, onclick: () => choose(one.name) },
+        one.use === 'fetch' ? t('fetch_and_use', { size: size(one.fetch) }) : t('use'));
+    return make('section', { class: 'nb-preset' + (one.use === 'use' ? ' nb-now' : '') },
+      make('header', {}, make('h3', {}, one.name), make('p', {}, one.card), button),
+      make('details', { open: one.use === 'use' }, make('summary', {}, t('parts', { count: one.parts.length })),
+        make('table', {}, make('tbody', {}, ...one.parts.map(part)))));
+  }
+
+  // Opens whenever the server says anew what there is.
+  function mount(element, props, trigger, watch) {
+    function show() {
+      const data = props.value;
+      if (!data?.presets) return;
+      $('#nb-models')?.remove();
+      const box = make('dialog', { id: 'nb-models', 'aria-label': t('models') });
+      const choose = (name) => { box.close(); trigger('select', { value: name }); };
+      const memory = data.memory ? make('p', { class: 'nb-hint' }, t('memory', { size: size(data.memory) })) : null;
+      box.append(make('h2', {}, t('models')), make('p', { class: 'nb-hint' }, t('models_intro')),
+        ...data.presets.map((one) => preset(one, choose)), ...(memory ? [memory] : []),
+        make('button', { type: 'button', onclick: () => box.close() }, t('close')));
+      box.addEventListener('close', () => box.remove());
+      box.addEventListener('click', (e) => { if (e.target === box) box.close(); });
+      document.body.append(box);
+      box.showModal();
+    }
+    watch('value', show);
+    on('lang', () => $('#nb-models')?.close());
+  }
+  return { mount };
+})();

@@ -1,0 +1,57 @@
+"""The panel of models: which presets there are, what their parts are and weigh, what is loaded; and switching."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pipeline.models.catalog import PRESETS
+from pipeline.progress import Progress
+
+from . import engine, texts
+from .session import Session
+from .texts import Told
+
+
+def described(session: Session) -> dict:
+    """All presets for the panel, as JSON; loads no weights and asks no network.
+
+    Returns:
+        `presets` with name, card, use ("in use", "loaded", "here", "to fetch"), bytes still to fetch, and parts with
+        kind, title, licence, card, bytes, here and loaded; and `memory`, the bytes this program holds, or None.
+    """
+    rows = []
+    for name, preset in PRESETS.items():
+        parts = [p for p in engine.models_of(name) if p["bytes"] or p["here"]]
+        needed = [p for p in parts if p["kind"] != "inpaint"]
+        loaded = all(p["loaded"] for p in needed)
+        here = all(p["here"] for p in needed)
+        rows.append({
+            "name": name, "card": preset.card, "parts": parts, "method": preset.method,
+            "use": "use" if name == session.preset else "loaded" if loaded else "here" if here else "fetch",
+            "fetch": sum(p["bytes"] for p in needed if not p["here"]),
+        })  # fmt: skip
+    return {"presets": rows, "memory": held_bytes(), "opened": time.time()}
+
+
+def held_bytes() -> int | None:
+    """Bytes of memory this program holds, or None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    line = next((one for one in status.read_text().splitlines() if one.startswith("VmRSS")), "")
+    return int(line.split()[1]) * 1024 if line else None
+
+
+def switch(session: Session, preset: str, progress: Progress) -> Told:
+    """Fetch and load a preset; the one in use answers until this one does.
+
+    Raises:
+        NamebrushError: unknown preset, no network, no room; the old one stays in use.
+    """
+    if preset == session.preset:
+        return Told(session.say("preset_same", preset=preset), "hint")
+    start = time.perf_counter()
+    engine.switch(preset, progress)
+    session.preset = preset
+    return Told(session.say("preset_ready", preset=preset, seconds=texts.seconds(time.perf_counter() - start)))

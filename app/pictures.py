@@ -1,0 +1,41 @@
+"""Pictures for the browser: files in Gradio's cache under names nobody can guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from secrets import token_hex
+
+import cv2
+import numpy as np
+
+#: Photos up to this many pixels are sent without loss.
+LOSSLESS_PIXELS = 1_500_000
+JPEG_QUALITY = 95
+
+
+def as_picture(pixels: np.ndarray) -> tuple[str, bytes]:
+    """A photo for the screen: ending and bytes. Small ones lose nothing, others become JPEG with whole colours."""
+    small = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 2] if small else [
+        cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]  # fmt: skip
+    ending = ".png" if small else ".jpg"
+    ok, data = cv2.imencode(ending, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    if not ok:
+        raise OSError(f"The picture could not be encoded as {ending}.")
+    return ending, data.tobytes()
+
+
+def written(data: bytes, name: str, folder: str | Path) -> str:
+    """Write bytes into a folder of their own below `folder`, under a name nobody can guess; returns the path."""
+    target = Path(folder) / token_hex(16)
+    target.mkdir(parents=True)
+    path = target / name
+    path.write_bytes(data)
+    return str(path)
+
+
+def file_of(path: str) -> dict:
+    """A path as Gradio passes files to the browser: it adds the address."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
