@@ -160,7 +160,7 @@ def balance(cosines: torch.Tensor, temperature: float) -> torch.Tensor:
 
 def main() -> None:
     """Command line."""
-    args = arguments(__doc__, steps=3200, batch=8, peak=1.2e-3)
+    args = arguments(__doc__, steps=1800, batch=8, peak=1.2e-3)
     device = set_up(args, "dino")
     torch.backends.cuda.enable_flash_sdp(True)  # unlike the others' windows, views of 400 patches gain from it
     images = load_pool().images[:SCENES]
