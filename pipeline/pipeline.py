@@ -114,7 +114,7 @@ class Pipeline(ByHand):
 
         def make() -> Encoded:
             # Fetched before the device is held: nobody may wait for another's features with the device in hand.
-            features = self.sam_features(photo, shared_progress(progress, 0.0, 0.5)) if "sam" in recipe.needs else None
+            features = self.sam_features(photo, shared_progress(progress, 0.0, 0.5)) if recipe.asks_own_sam else None
             part = share_of(progress, 0.5, 1.0)
             with on_device(self.models.device, progress), progress.stage("encode"):
                 return encode(photo, recipe, self.models, geometry, part, sam=features, shared=self.cache)

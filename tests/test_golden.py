@@ -62,6 +62,38 @@ def test_constants_and_flags_of_meta_are_used(tmp_path):
     assert not replay(path).ok
 
 
+@pytest.mark.parametrize("name, change", [
+    ("cliper_a", {"attn_type": "q-q"}), ("cliper_a", {"sliding_crop_size": 64}), ("cliper_a", {"fuse_feature": False}),
+    ("cliper_a", {"select_layer": -2}), ("cliper_a", {"attn_type": "identity", "logit_scale": 50.0}),
+    ("dense_clearclip_a", {"variants": {"clearclip": {"ignore_residual": True, "last_n_layers": 2,
+                                                      "model_type": "ClearCLIP"}}}),
+    ("dense_sclip_a", {"csa": False}), ("dense_naclip_a", {"gaussian_std": 3.0}),
+    ("slide_sclip_a", {"pamr": "10 steps, dilations 8,16"}), ("slide_sclip_a", {"crop": 0}),
+    ("slide_sclip_a", {"area_thd": 0.9}), ("slide_naclip_a", {"attn_strategy": "kk", "gaussian_std": 2.0}),
+    ("slide_naclip_a", {"arch": "vanilla", "pamr_steps": 3}), ("slide_clearclip_a", {"model_type": "MaskCLIP"}),
+    ("slide_proxyclip_a", {"gamma": 2.0}), ("trident_e2e_a", {"cos_fac": 3.0, "refine_neg_cos": False}),
+    ("trident_a", {"cos_fac": 0.0}), ("scclip_a", {"lof_neighbors": 20, "res_cls": 0.5}),
+    ("cliptrase_a", {"dataset_mode": "VOC20"}), ("cliptrase_a", {"num_fg": 3, "num_bg": 2}),
+    ("clip_surgery_a", {"surgery_blocks": 5, "points_t": 0.5}), ("gem_a", {"ss_attn_temp": 5.0}),
+    ("gem_a", {"ss_attn_iter": 2}), ("itaclip_a", {"attn_self": False, "img_eng_coefficient": 0.75}),
+    ("resclip_a", {"temp_thd": 0.1, "delete_same_entity": False, "pamr": "5 steps, dilations 4,8"}),
+    ("resclip_a", {"attn_rcs_weights": [1.5, 0.5]}),
+], ids=lambda value: value if isinstance(value, str) else "+".join(value))  # fmt: skip
+def test_every_flag_a_recording_may_vary_is_replayed(tmp_path, name, change):
+    """With another flag the replay runs and finds other numbers: nothing is assumed, nothing refused."""
+    source = next((folder / f"{name}.npz" for folder in (DATA, SHARED) if (folder / f"{name}.npz").is_file()), None)
+    if source is None:
+        pytest.skip(f"{name}.npz is not here")
+
+    def other(arrays):
+        meta = json.loads(str(arrays["meta"]))
+        meta["hyper"].update(change)
+        arrays["meta"] = np.array(json.dumps(meta))
+
+    outcome = replay(rewritten(source, tmp_path / source.name, other))
+    assert not outcome.ok and "Error" not in outcome.line, outcome.line
+
+
 def test_an_array_nobody_compares_fails(tmp_path):
     def add(arrays):
         arrays["something_new"] = np.zeros(3, np.float32)

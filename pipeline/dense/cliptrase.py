@@ -18,11 +18,12 @@ PUBLISHED = {224: (0.7, 3), 336: (1.1, 7)}
 SMOOTH, MEDIAN = 4, 7
 
 
-def cliptrase_tokens(visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor, Grid]:
+def cliptrase_tokens(visual: nn.Module, pixels: Tensor, residual: bool = True) -> tuple[Tensor, Tensor, Grid]:
     """Tokens before the final LayerNorm, and the self-correlation.
 
     Args:
         pixels: float [B, 3, H, W], normalised.
+        residual: residual and MLP are kept, as published.
 
     Returns:
         Tokens [B, N, width] of three self attentions with residual and MLP; the last block but one's mean over heads
@@ -33,7 +34,7 @@ def cliptrase_tokens(visual: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor,
     parts = project_qkv(visual, index, blocks_of(visual)[index].ln_1(trunk.inputs[index]))
     units = [F.normalize(part, dim=-1) for part in parts]
     correlation = sum(unit @ unit.mT for unit in units).mean(1) / 3
-    return last_block(visual, trunk.tokens, trunk.grid, "qq+kk+vv", residual=True), correlation, trunk.grid
+    return last_block(visual, trunk.tokens, trunk.grid, "qq+kk+vv", residual), correlation, trunk.grid
 
 
 def denoised(correlation: Tensor) -> Tensor:

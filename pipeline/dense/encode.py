@@ -20,6 +20,7 @@ from ..progress import Progress
 from ..records import Encoded, FeatureMap, Photo
 from .families import Window, layered_map, spliced_map, window_maps
 from .foundation import dino_windows, padding_multiple, sam_windows
+from .precision import half_precision
 from .recipe import SHARED, Recipe
 from .regions_of_sam import region_map
 from .sam_features import SamFeatures, encode_sam
@@ -118,14 +119,22 @@ def encode(
         NamebrushError: the CLIP's image tower has no patches that can be compared with words.
         Cancelled: from `progress`.
     """
-    steps = _Steps(progress or Progress(), len(recipe.scales) * _parts(recipe) + ("sam" in recipe.needs))
+    steps = _Steps(progress or Progress(), len(recipe.scales) * _parts(recipe) + recipe.joins_by_sam)
     check_tower(models.clip.model.visual)
+    with half_precision(models.clip.model.visual.conv1.weight.device):
+        return _encode(photo, recipe, models, geometry or models.geometry, steps, sam, shared)
+
+
+def _encode(
+    photo: Photo, recipe: Recipe, models: Models, geometry: Geometry, steps: _Steps, sam: SamFeatures | None,
+    shared: ByteCache | None,
+) -> Encoded:
     job = _Job(photo, recipe, models, steps, shared, foundation_model(models, recipe.foundation), sam)
-    runs = _sam_runs(job) if "sam" in recipe.needs else []
+    runs = _sam_runs(job) if recipe.joins_by_sam else []
     maps: list[FeatureMap] = []
     frame = None
     for scale in recipe.scales:
-        layout = _layout(job, geometry or models.geometry, scale)
+        layout = _layout(job, geometry, scale)
         image = normalised(resize_photo(photo.pixels, layout.frame), models.clip.mean, models.clip.std)
         foundation = _foundation(job, image, layout, runs) if recipe.foundation else None
         found, own = _maps(job, image, layout, foundation, runs)
@@ -188,9 +197,9 @@ def _foundation(job: _Job, image: Tensor, layout: Layout, runs: list[SamFeatures
     model, clip = job.foundation, job.models.clip
     if isinstance(model, SamModel):
         with job.steps.part("sam"):
-            mine = runs[0] if model is job.models.sam and not job.recipe.halves else sam_run(
-                job.photo, model, shared=job.shared)
-            return sam_windows(mine, layout, clip.patch_size)
+            own = job.recipe.foundation == "sam"
+            given = (job.sam or (runs[0] if runs and not job.recipe.halves else None)) if own else None
+            return sam_windows(given or sam_run(job.photo, model, shared=job.shared), layout, clip.patch_size)
     facet = job.recipe.facet
 
     def run(windows: Tensor) -> Tensor:
@@ -275,12 +284,9 @@ def _regions(job: _Job, layout: Layout, run: SamFeatures) -> Tensor:
 
 def _sam_runs(job: _Job) -> list[SamFeatures]:
     """SAM's run over the photo, or two over its halves; the halves overlap by a column where the width is odd."""
-    sam, pixels = job.foundation, job.photo.pixels
-    if not isinstance(sam, SamModel) or job.recipe.aggregation != "none" or job.recipe.regions:
-        sam = job.models.sam
+    sam, pixels = job.models.sam, job.photo.pixels
     with job.steps.part("sam") as progress:
         if job.recipe.halves:
             half = (pixels.shape[1] + 1) // 2
             return [encode_sam(sam.sam, part, progress) for part in (pixels[:, :half], pixels[:, -half:])]
-        given = job.sam if sam is job.models.sam else None
-        return [given or sam_run(job.photo, sam, progress, job.shared)]
+        return [job.sam or sam_run(job.photo, sam, progress, job.shared)]

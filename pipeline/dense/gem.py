@@ -68,13 +68,16 @@ def surgery_attention(q: Tensor, k: Tensor, v: Tensor, normed: Tensor) -> Tensor
     return (v.shape[-1] ** -0.5 * v @ v.mT).softmax(-1) @ v
 
 
-def two_streams(visual: nn.Module, tokens: Tensor, attention, depth: int | None = None) -> tuple[Tensor, Tensor]:
+def two_streams(
+    visual: nn.Module, tokens: Tensor, attention, depth: int | None = None, residual: bool = True
+) -> tuple[Tensor, Tensor]:
     """Run both streams.
 
     Args:
         tokens: [B, N, width] entering the first block.
         attention: `gem_attention` or `surgery_attention`, called with q, k, v and the normed tokens.
         depth: how many of the last blocks feed the second stream; None: `published_depth`.
+        residual: g starts as published; else at 0, for towers whose patches are named better without.
 
     Returns:
         g and y after the last block, [B, N, width] each.
@@ -83,7 +86,7 @@ def two_streams(visual: nn.Module, tokens: Tensor, attention, depth: int | None 
     count, depth = len(blocks_of(visual)), depth or published_depth(visual)
     for index in range(count):
         if index == count - depth:
-            second = own
+            second = own if residual else torch.zeros_like(own)
         if index >= count - depth:
             normed = blocks_of(visual)[index].ln_1(own)
             second = second + project_out(visual, index, attention(*project_qkv(visual, index, normed), normed))
@@ -93,18 +96,21 @@ def two_streams(visual: nn.Module, tokens: Tensor, attention, depth: int | None 
 
 def gem_tokens(
     visual: nn.Module, pixels: Tensor, depth: int | None = None, iterations: int = 1,
-    temperature: float | None = None,
+    temperature: float | None = None, residual: bool = True,
 ) -> tuple[Tensor, Tensor, Grid]:
     """GEM's and CLIP's own tokens [B, N, width] before the final LayerNorm, and the grid of patches."""
     grid = patch_grid(visual, pixels)
     tokens, _ = embed(visual, pixels, resized_to_size(visual.positional_embedding, grid, "bicubic"))
-    second, own = two_streams(visual, tokens, lambda *parts: gem_attention(*parts, iterations, temperature), depth)
+    second, own = two_streams(
+        visual, tokens, lambda *parts: gem_attention(*parts, iterations, temperature), depth, residual)
     return second, own, grid
 
 
-def surgery_tokens(visual: nn.Module, pixels: Tensor, depth: int | None = None) -> tuple[Tensor, Tensor, Grid]:
+def surgery_tokens(
+    visual: nn.Module, pixels: Tensor, depth: int | None = None, residual: bool = True
+) -> tuple[Tensor, Tensor, Grid]:
     """CLIP Surgery's and CLIP's own tokens; the former's class token is the latter's."""
     grid = patch_grid(visual, pixels)
     tokens, _ = embed(visual, pixels, resized_to_size(visual.positional_embedding, grid, "bilinear"))
-    second, own = two_streams(visual, tokens, surgery_attention, depth)
+    second, own = two_streams(visual, tokens, surgery_attention, depth, residual)
     return torch.cat([own[:, :1], second[:, 1:]], dim=1), own, grid

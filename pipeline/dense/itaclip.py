@@ -17,7 +17,8 @@ OWN_SHARE = 0.75
 
 
 def itaclip_tokens(
-    visual: nn.Module, pixels: Tensor, inner: Sequence[int] | None = None, variant: str = "qq+kk"
+    visual: nn.Module, pixels: Tensor, inner: Sequence[int] | None = None, variant: str = "qq+kk",
+    residual: bool = True,
 ) -> tuple[Tensor, Grid]:
     """Tokens before the final LayerNorm.
 
@@ -28,6 +29,7 @@ def itaclip_tokens(
         pixels: float [B, 3, H, W], normalised.
         inner: blocks counted from 1; None: `INNER`, in proportion to the tower's depth.
         variant: of `attention.VARIANTS`, in all of these blocks; "qk" is the published code without self attention.
+        residual: the last block's input is added, as published.
 
     Returns:
         [B, N, width] and the grid of patches.
@@ -42,12 +44,13 @@ def itaclip_tokens(
 
     own, values = both(-1, trunk.tokens)
     weights = own / 2 + sum(both(i - 1, trunk.inputs[i - 1])[0] for i in inner) / (2 * len(inner))
-    return trunk.tokens + project_out(visual, -1, weights @ values), trunk.grid
+    branch = project_out(visual, -1, weights @ values)
+    return trunk.tokens + branch if residual else branch, trunk.grid
 
 
 def engineered_map(
     visual: nn.Module, pixels: Tensor, own_share: float = OWN_SHARE, inner: Sequence[int] | None = None,
-    variant: str = "qq+kk",
+    variant: str = "qq+kk", residual: bool = True,
 ) -> Tensor:
     """Features of several views of an image, in one map.
 
@@ -58,18 +61,19 @@ def engineered_map(
     Args:
         pixels: float [1, 3, H, W], normalised; whole patches, else flips would not fall onto the patches again.
         own_share: of the first mean.
-        inner, variant: of `itaclip_tokens`.
+        inner, variant, residual: of `itaclip_tokens`.
 
     Returns:
         float [D, h, w]; its vectors are means of unit vectors, so shorter than 1.
     """
     grey = rgb_to_grayscale(pixels, num_output_channels=3)
     blurred = gaussian_blur(pixels, [11, 11], [5.0, 5.0])
-    own = sum(_unit_map(visual, view, inner, variant) for view in (pixels, grey, blurred)) / 3
-    flipped = sum(_unit_map(visual, pixels.flip(axis), inner, variant).flip(axis - 1) for axis in (2, 3)) / 2
+    own = sum(_unit_map(visual, view, inner, variant, residual) for view in (pixels, grey, blurred)) / 3
+    flips = [_unit_map(visual, pixels.flip(axis), inner, variant, residual).flip(axis - 1) for axis in (2, 3)]
+    flipped = sum(flips) / 2
     return own_share * own + (1 - own_share) * flipped
 
 
-def _unit_map(visual: nn.Module, pixels: Tensor, inner: Sequence[int] | None, variant: str) -> Tensor:
-    tokens, grid = itaclip_tokens(visual, pixels, inner, variant)
+def _unit_map(visual: nn.Module, pixels: Tensor, inner: Sequence[int] | None, variant: str, residual: bool) -> Tensor:
+    tokens, grid = itaclip_tokens(visual, pixels, inner, variant, residual)
     return F.normalize(head(visual, tokens[0, 1:]), dim=-1).T.unflatten(-1, grid)

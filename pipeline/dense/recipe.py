@@ -159,8 +159,18 @@ class Recipe:
     def needs(self) -> tuple[str, ...]:
         """The models its encoding runs, of "clip", "dino", "sam"; a proxy counts as the kind of model it is."""
         proxy = "" if not self.foundation else "sam" if is_sam(self.foundation) else "dino"
-        sam = "sam" if self.aggregation != "none" or self.regions else ""
+        sam = "sam" if self.joins_by_sam else ""
         return tuple(dict.fromkeys(n for n in ("clip", proxy, sam) if n))
+
+    @property
+    def joins_by_sam(self) -> bool:
+        """Whether the preset's SAM says what belongs together across the photo."""
+        return self.aggregation != "none" or self.regions
+
+    @property
+    def asks_own_sam(self) -> bool:
+        """Whether the preset's SAM looks at the whole photo."""
+        return self.foundation == "sam" or (self.joins_by_sam and not self.halves)
 
     @property
     def constants(self) -> str:

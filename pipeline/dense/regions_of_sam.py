@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from ..models.records import SamModel
 from ..records import Prompt, SamEmbedding
@@ -29,7 +30,8 @@ def automatic_masks(
     height, width = embedding.original_size
     rows, cols = ((np.arange(points) + 0.5) * length / points for length in (height, width))
     prompts = [Prompt(np.array([[x, y]], np.float32), np.ones(1, np.int32)) for y in rows for x in cols]
-    logits, quality = decode(sam, embedding, prompts, multimask=True)
+    with torch.autocast(sam.sam.device.type, enabled=False):  # masks are decoded exactly, as refinement does
+        logits, quality = decode(sam, embedding, prompts, multimask=True)
     inside = _valid(embedding, logits.shape[-1])
     logits = np.where(inside, logits, -np.inf)
     large, small = ((logits > offset).sum((1, 2)) for offset in (-STABILITY_OFFSET, STABILITY_OFFSET))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..progress import Progress
 from ..records import SamEmbedding
 from .affinity import BLOCK_BYTES, rows_per_block
+from .precision import half_precision
 from .trunk import Grid
 
 
@@ -71,7 +72,7 @@ class SamAttention:
             weights = self._part_rows(one, y[chosen] % self.side[0], x[chosen] % self.side[1])
             top, left = one // self.parts[1] * self.side[0], one % self.parts[1] * self.side[1]
             high, wide = min(self.side[0], self.valid[0] - top), min(self.side[1], self.valid[1] - left)
-            result[:, chosen, top : top + high, left : left + wide] = weights[..., :high, :wide]
+            result[:, chosen, top : top + high, left : left + wide] = weights[..., :high, :wide].float()
         return result.flatten(2)
 
     def _part_rows(self, part: int, y: Tensor, x: Tensor) -> Tensor:
@@ -130,7 +131,11 @@ def encode_sam(sam: nn.Module, pixels: np.ndarray, progress: Progress | None = N
         sam: `segment_anything.modeling.Sam` in evaluation mode.
         pixels: uint8 [H, W, 3] sRGB.
     """
-    progress = progress or Progress()
+    with half_precision(torch.device(sam.device)):
+        return _encode(sam, pixels, progress or Progress())
+
+
+def _encode(sam: nn.Module, pixels: np.ndarray, progress: Progress) -> SamFeatures:
     image, input_size = prepare(sam, pixels)
     encoder = sam.image_encoder
     tokens = encoder.patch_embed(image)

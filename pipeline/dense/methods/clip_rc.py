@@ -19,8 +19,8 @@ class RcConstants:
     the shares are our reading, set by the ablation in docs/methods.md."""
 
     regions: int = 3
-    patch: float = 0.6
-    region: float = 0.3
+    patch: float = 0.8
+    region: float = 0.1
     whole: float = 0.1
 
 

@@ -40,7 +40,7 @@ def published_radius(patches: int) -> tuple[float, int]:
 def cliptrase(window: Window) -> Found:
     """Three self attentions in the last block, and the clusters of the window's pixels."""
     own = window.recipe.own
-    tokens, correlation, grid = cliptrase_tokens(window.visual, window.pixels)
+    tokens, correlation, grid = cliptrase_tokens(window.visual, window.pixels, window.recipe.residual)
     features = as_map(head(window.visual, tokens[0, 1:]), grid)
     if not own.vote:
         return Found(features)
@@ -68,6 +68,6 @@ def read_clusters(windows, asked: Asked) -> Iterator[Tensor]:
 
 register(Recipe(
     "cliptrase", "CLIPtrase", "Patches that correlate in the last block but one form clusters; each takes one name.",
-    "Shao et al., ECCV 2024", family="cliptrase", reader="clusters", logit_scale=100.0, window=336, stride=336,
-    own=CliptraseConstants(),
+    "Shao et al., ECCV 2024", family="cliptrase", residual=True, reader="clusters", logit_scale=100.0, window=336,
+    stride=336, states=("residual",), own=CliptraseConstants(),
 ))

@@ -24,13 +24,13 @@ class ItaConstants:
 @window_family("itaclip")
 def itaclip(window: Window) -> Tensor:
     """Several views of the window, their features averaged."""
-    own, layers = window.recipe.own, len(blocks_of(window.visual))
+    recipe, own, layers = window.recipe, window.recipe.own, len(blocks_of(window.visual))
     inner = [max(1, min(layers - 1, round(i * layers / 12))) for i in own.inner]
-    return engineered_map(window.visual, window.pixels, own.own_share, inner, window.recipe.attention)
+    return engineered_map(window.visual, window.pixels, own.own_share, inner, recipe.attention, recipe.residual)
 
 
 register(Recipe(
     "itaclip", "ITACLIP", "Attention of several layers over grey, blurred and flipped views of the photo.",
-    "Aydin et al., CVPR Workshops 2025", family="itaclip", attention="qq+kk", padding="patch", stride=28,
-    states=("attention",), own=ItaConstants(),
+    "Aydin et al., CVPR Workshops 2025", family="itaclip", attention="qq+kk", residual=True, padding="patch",
+    stride=28, states=("attention", "residual"), own=ItaConstants(),
 ))

@@ -37,15 +37,15 @@ class SurgeryConstants:
 @window_family("gem")
 def gem(window: Window) -> Tensor:
     """GEM's stream."""
-    own = window.recipe.own
-    tokens, _, grid = gem_tokens(window.visual, window.pixels, own.depth, own.iterations)
+    own, residual = window.recipe.own, window.recipe.residual
+    tokens, _, grid = gem_tokens(window.visual, window.pixels, own.depth, own.iterations, residual=residual)
     return as_map(head(window.visual, tokens[0, 1:]), grid)
 
 
 @window_family("surgery")
 def surgery(window: Window) -> Found:
     """CLIP Surgery's stream, and the class token that weighs the words."""
-    tokens, _, grid = surgery_tokens(window.visual, window.pixels, window.recipe.own.depth)
+    tokens, _, grid = surgery_tokens(window.visual, window.pixels, window.recipe.own.depth, window.recipe.residual)
     features = head(window.visual, tokens[0])
     return Found(as_map(features[1:], grid), {"first": F.normalize(features[:1].float(), dim=-1)})
 
@@ -69,9 +69,10 @@ def read_surgery(windows, asked: Asked) -> Iterator[Tensor]:
 
 register(Recipe(
     "gem", "GEM", "Queries, keys and values each gather themselves, in the upper half of the tower.",
-    "Bousselham et al., CVPR 2024", family="gem", own=GemConstants(),
+    "Bousselham et al., CVPR 2024", family="gem", residual=True, states=("residual",), own=GemConstants(),
 ))
 register(Recipe(
     "clip-surgery", "CLIP Surgery", "A second stream of value-value attention; what all words share is subtracted.",
-    "Li et al., Pattern Recognition 2025", family="surgery", reader="surgery", own=SurgeryConstants(),
+    "Li et al., Pattern Recognition 2025", family="surgery", residual=True, reader="surgery",
+    states=("residual",), own=SurgeryConstants(),
 ))
