@@ -8,33 +8,33 @@ from typing import Any
 
 from .by_hand import ByHand
 from .cache import ByteCache
+from .comparators.registry import COMPARATORS
+from .comparators.shelf import Shelf
 from .dense.encode import encode
 from .dense.options import asked_recipe, dataset_settings, options_text
 from .dense.recipes import Recipe, get_recipe
 from .dense.sam_features import SamFeatures, encode_sam
-from .dense.words import read_words
 from .device import on_device, share_of, shared_progress
 from .errors import NamebrushError
+from .methods import get_method
 from .models.loaders import Models, load_models
 from .models.records import Geometry
+from .naming import Named, check_words, name_pixels
 from .photo import MAX_MEGAPIXELS, PhotoSource, open_photo
 from .progress import Progress
 from .records import Encoded, Photo, Segmentation, Vocabulary
 from .refine.refine import refine
 from .refine.settings import RefineSettings
-from .segment import segment
 from .settings import SegmentSettings, split
-from .text.embed import embed_words
-from .text.known import unknown_note
+from .trained import Trained
+from .upsample.loftup import check_channels, load_loftup, refine_features
 from .vocabulary import DISTRACTORS, parse_vocabulary
 
 #: Bytes of image features kept, whoever's photos they are.
 CACHE_BYTES = 1 << 30
-#: The factor most papers put between cosines and logits; a recipe's own is relative to it, a model's stands in for it.
-PAPER_SCALE = 40.0
 
 
-class Pipeline(ByHand):
+class Pipeline(ByHand, Trained):
     """Loaded models and a cache of what their image encoders said, keyed by the photo's content.
 
     Safe to share between threads; holds no photo. New words on a photo, other thresholds, another refinement and
@@ -46,11 +46,13 @@ class Pipeline(ByHand):
     Attributes:
         models: the loaded models.
         cache: the features kept; `cache.clear()` frees them.
+        shelf: the trained comparators, each loaded when first chosen as the method.
     """
 
-    def __init__(self, models: Models, cache_bytes: int = CACHE_BYTES):
+    def __init__(self, models: Models, cache_bytes: int = CACHE_BYTES, shelf: Shelf | None = None):
         self.models = models
         self.cache = ByteCache(cache_bytes)
+        self.shelf = shelf or Shelf(models.device)
 
     @classmethod
     def load(
@@ -61,17 +63,23 @@ class Pipeline(ByHand):
         dino: Any = None,
         sam: Any = None,
         inpaint: Any = None,
+        clipseg: Any = None,
+        groupvit: Any = None,
+        sam3: Any = None,
         device: Any = None,
         cache_bytes: int = CACHE_BYTES,
         progress: Progress | None = None,
     ) -> Pipeline:
         """Load a preset, with parts replaced where given: see `models.loaders.load_models`.
 
+        `clipseg`, `groupvit` and `sam3` name a folder or hub repository in place of a comparator's published weights.
+
         Raises:
             NamebrushError: unknown preset or part, or weights that are not here and cannot be fetched.
         """
         parts = {"clip": clip, "dino": dino, "sam": sam, "inpaint": inpaint, "device": device}
-        return cls(load_models(preset, progress=progress or Progress(), **parts), cache_bytes)
+        models = load_models(preset, progress=progress or Progress(), **parts)
+        return cls(models, cache_bytes, Shelf(models.device, {"clipseg": clipseg, "groupvit": groupvit, "sam3": sam3}))
 
     @property
     def preset(self) -> str:
@@ -94,6 +102,7 @@ class Pipeline(ByHand):
         proxy: str = "own",
         options: str | Mapping[str, Any] = "",
         dataset: str = "",
+        upsample: str = "bilinear",
         progress: Progress | None = None,
     ) -> Encoded:
         """The dense features of a photo under a method, from the cache where they are there.
@@ -105,6 +114,7 @@ class Pipeline(ByHand):
             residual: "keep" or "drop" the last block's residual and feed-forward; "auto" drops them where the CLIP
                 model asks for it.
             proxy, options, dataset: see `dense.options.asked_recipe`.
+            upsample: "loftup" makes the features finer; whatever else is done with the words.
             progress: see the class.
         """
         photo, progress = self.open(photo), progress or Progress()
@@ -119,8 +129,17 @@ class Pipeline(ByHand):
             with on_device(self.models.device, progress), progress.stage("encode"):
                 return encode(photo, recipe, self.models, geometry, part, sam=features, shared=self.cache)
 
-        key = ("encoded", photo.hash, self.preset, recipe, geometry)
-        return self.cache.get_or_make(key, make, _waiting(progress))
+        def finer() -> Encoded:
+            coarse, network = self.cache.get_or_make(key, make, _waiting(progress)), load_loftup(device, progress)
+            with on_device(device, progress), progress.stage("upsample"):
+                return refine_features(coarse, photo.pixels, network, device, share_of(progress, 0.0, 1.0))
+
+        key, device = ("encoded", photo.hash, self.preset, recipe, geometry), self.models.device
+        if upsample != "loftup":
+            return self.cache.get_or_make(key, make, _waiting(progress))
+        check_channels(int(self.models.clip.model.visual.output_dim))
+        load_loftup(device, progress)  # where it cannot be had, nothing is encoded in vain
+        return self.cache.get_or_make(("loftup", *key), finer, _waiting(progress))
 
     def sam_features(self, photo: Photo, progress: Progress | None = None) -> SamFeatures:
         """SAM's view of a photo, from the cache where it is there: its encoder runs once, whatever needs it."""
@@ -162,36 +181,23 @@ class Pipeline(ByHand):
             settings["options"] = options_text(settings["options"])
         settings = {**dataset_settings(settings.get("dataset", "")), **settings}
         chosen, refining = split(settings, SegmentSettings, RefineSettings)
+        if chosen.method in COMPARATORS:
+            return self._trained(photo, classes, chosen, refining, progress)
         recipe = asked_recipe(chosen.method, chosen.proxy, chosen.options, chosen.dataset)
         vocabulary = parse_vocabulary(
-            classes, chosen.background, chosen.threshold, self.models.distractors or DISTRACTORS
-        )
+            classes, chosen.background, chosen.threshold, self.models.distractors or DISTRACTORS,
+            grouped=chosen.groups == "given",
+        )  # fmt: skip
+        check_words(chosen, vocabulary, recipe)
         photo = self.open(photo)
         run = Progress(progress.report) if progress else Progress()
-        clip = self.models.clip
         encoded = self.encode(
             photo, chosen.method, short_side=chosen.short_side, window=chosen.window, stride=chosen.stride,
             residual=chosen.residual, proxy=chosen.proxy, options=chosen.options, dataset=chosen.dataset,
-            progress=shared_progress(run, 0.0, 0.6),
+            upsample=chosen.upsample, progress=shared_progress(run, 0.0, 0.6),
         )  # fmt: skip
-        with run.stage("words"):
-            text = embed_words(
-                clip, vocabulary.queries, chosen.templates, share_of(run, 0.6, 0.65),
-                guard=lambda: on_device(self.models.device, run),
-            )  # fmt: skip
-        with run.stage("segment"):
-            scale = chosen.scale or clip.logit_scale * recipe.logit_scale / PAPER_SCALE
-            frames = self._read(encoded, text, vocabulary, scale, chosen.templates, share_of(run, 0.65, 0.7))
-            part = share_of(run, 0.7, 0.75)
-            labels, scores = segment(encoded, text, vocabulary, photo.size, scale, part, frames=frames)
-        labels, regions = self._refine(photo, labels, scores, vocabulary, chosen.refine, refining, run)
-        if progress:
-            _add(progress.seconds, run.seconds)
-        notes = vocabulary.notes + unknown_note(vocabulary.queries, clip.known_words, clip.distractors)
-        return Segmentation(
-            photo, vocabulary, labels, scores, regions, self.preset, recipe.name, chosen.refine, dict(run.seconds),
-            notes,
-        )  # fmt: skip
+        named = name_pixels(photo, encoded, vocabulary, recipe, self.models, chosen, run)
+        return self._finished(photo, vocabulary, named, recipe.name, chosen.refine, refining, run, progress)
 
     def compare(
         self,
@@ -207,12 +213,25 @@ class Pipeline(ByHand):
         if not methods:
             raise NamebrushError("Name at least one method to compare, for example: clip,sclip,trident.")
         for method in methods:
-            get_recipe(method)
+            get_method(method)
         found = []
         for i, method in enumerate(methods):
             part = shared_progress(progress, i / len(methods), (i + 1) / len(methods)) if progress else None
             found.append(self.segment(photo, classes, method=method, progress=part, **settings))
         return tuple(found)
+
+    def _finished(
+        self, photo: Photo, vocabulary: Vocabulary, named: Named, method: str, refine: str, refining: RefineSettings,
+        run: Progress, progress: Progress | None,
+    ) -> Segmentation:  # fmt: skip
+        """Refine labels, and put everything into one record."""
+        labels, regions = self._refine(photo, named.labels, named.scores, vocabulary, refine, refining, run)
+        if progress:
+            _add(progress.seconds, run.seconds)
+        return Segmentation(
+            photo, vocabulary, labels, named.scores, regions, self.preset, method, refine, dict(run.seconds),
+            named.notes,
+        )  # fmt: skip
 
     def _refine(self, photo, labels, scores, vocabulary, method, settings: RefineSettings, run: Progress):
         if method == "none":
@@ -225,17 +244,6 @@ class Pipeline(ByHand):
             return refine(
                 photo, labels, scores, vocabulary, features.embedding, sam, settings, share_of(run, 0.85, 1.0),
                 method=method,
-            )  # fmt: skip
-
-    def _read(self, encoded: Encoded, text, vocabulary: Vocabulary, scale: float, templates: str, run: Progress):
-        """Scores of the words by the method's own reader; None where plain cosines do."""
-        if encoded.recipe.reader == "cosines":
-            return None
-        clip = self.models.clip
-        with on_device(self.models.device, run):  # a reader may run CLIP's last block
-            return read_words(
-                encoded, text, vocabulary, scale, visual=clip.model.visual, progress=run,
-                empty=lambda: embed_words(clip, [""], templates),
             )  # fmt: skip
 
     def _recipe(self, recipe: Recipe, residual: str) -> Recipe:

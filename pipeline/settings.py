@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from .errors import NamebrushError
 from .text.templates import TEMPLATE_HELP
+from .upsample import UPSAMPLERS
 
 R = TypeVar("R")
 
@@ -158,9 +159,9 @@ def from_flags(args: argparse.Namespace, record: type) -> dict[str, Any]:
 
 
 def _methods() -> tuple[str, ...]:
-    from .dense.recipes import RECIPES
+    from .methods import all_methods
 
-    return tuple(RECIPES)
+    return tuple(all_methods())
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,35 @@ class SegmentSettings:
         "", "As published for", "Trident's published sizes and thresholds for a data set; none if left out.",
         choices=("", "voc20", "voc21", "context59", "context60", "coco-object", "coco-stuff", "ade20k", "cityscapes"),
     )  # fmt: skip
+    upsample: str = setting(
+        "bilinear", "Upsampling", "How coarse scores become pixels: bilinear is smooth, bilateral follows the photo's "
+        "colours, loftup is a trained network for CLIP ViT-B/16.",
+        choices=tuple(UPSAMPLERS),
+    )
+    groups: str = setting(
+        "none", "Groups", 'Whether a pixel is given to a group of names first: given reads "animals: dog, cat | sky", '
+        "auto groups names of like meaning.",
+        choices=("none", "given", "auto"),
+    )
+    temperature: float = setting(
+        1.0, "Temperature", "What logits are divided by: below 1 probabilities grow surer, above 1 less sure.",
+        min=0.05, max=20.0,
+    )
+    uncertain: float | None = setting(
+        None, "Temperature where unsure", "Another temperature for pixels of high entropy; the same if left out.",
+        min=0.05, max=20.0,
+    )
+    uncertain_above: float = setting(
+        0.5, "Unsure above", "Share of the largest possible entropy from which a pixel counts as unsure.",
+        min=0.0, max=1.0,
+    )
+    denoise: bool = setting(
+        False, "Set absent names aside", "Drop names whose best probability is below the median of all names; for "
+        "long lists, of 8 names or more.",
+    )
+    denoise_floor: float = setting(
+        0.12, "Absent below", "A name is also set aside where its best probability is below this.", min=0.0, max=1.0
+    )
     scale: float | None = setting(
         None, "Scale", "Factor between cosines and logits; the method's own if left out.", min=0.1, max=1000.0
     )
@@ -216,9 +246,9 @@ class SegmentSettings:
 
     def __post_init__(self):
         if isinstance(self.method, str) and self.method != "trident":
-            from .dense.recipes import method_name
+            from .methods import canonical
 
-            object.__setattr__(self, "method", method_name(self.method))
+            object.__setattr__(self, "method", canonical(self.method))
         validate(self)
         if self.window and self.stride and self.stride > self.window:
             raise NamebrushError(f"The stride ({self.stride}) must not exceed the window ({self.window}).")
@@ -250,6 +280,9 @@ class LoadSettings:
     dino: str | None = setting(None, "DINO", "Another DINO model in the preset's place.")
     sam: str | None = setting(None, "SAM", "Another SAM model in the preset's place.")
     inpaint: str | None = setting(None, "Inpainting", "Another inpainting model in the preset's place.")
+    clipseg: str | None = setting(None, "CLIPSeg", "A folder or hub name in place of CLIPSeg's published weights.")
+    groupvit: str | None = setting(None, "GroupViT", "A folder or hub name in place of GroupViT's published weights.")
+    sam3: str | None = setting(None, "SAM 3", "A folder or hub name in place of SAM 3's published weights.")
     device: str | None = setting(None, "Device", "cpu, cuda or mps; cuda where there is one, else cpu, if left out.")
 
     def __post_init__(self):

@@ -2,8 +2,8 @@
 
 Classes are separated by commas or new lines, synonyms of one class by semicolons: "dog; puppy, grass, sky". The commas
 and semicolons of Arabic, Chinese and Japanese count too. Where groups are asked for, "animals: dog; puppy, cat | sky"
-names a group before its classes; it ends at a bar or a new line. Names are kept as typed, with emoji, right-to-left letters
-and markup; showing them safely is the business of whoever shows them.
+names a group before its classes; it ends at a bar or a new line. Names are kept as typed, with emoji, right-to-left
+letters and markup; showing them safely is the business of whoever shows them.
 """
 
 from __future__ import annotations

@@ -24,11 +24,11 @@ def run_compare(args: argparse.Namespace) -> None:
 
     photo = open_photo(args.photo)
     from ..compare import check_ending, write_figure
-    from ..dense.recipes import get_recipe
+    from ..methods import get_method
 
     check_ending(args.out)
     check_folder(args.out)
-    methods = [get_recipe(name).name for name in args.methods.split(",") if name.strip()]
+    methods = [get_method(name).name for name in args.methods.split(",") if name.strip()]
     settings = segment_settings(args)
     parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
     tell(photo.notes)
@@ -98,6 +98,17 @@ def run_methods(args: argparse.Namespace) -> None:
     borrowers = ", ".join(name for name, recipe in RECIPES.items() if recipe.foundation)
     print(f"--proxy for {borrowers}: own, sam, {', '.join(PROXIES)}, a hub name or a folder")
     print(f"--dataset, for Trident's published sizes and thresholds: {', '.join(DATASETS)}")
+    _print_comparators()
+
+
+def _print_comparators() -> None:
+    """The trained models that the family is compared with; they are chosen as methods too."""
+    from ..comparators.registry import COMPARATORS
+    from ..evaluate.tables import columns
+
+    rows = [["trained comparator", "weights", "paper", "in a sentence", "constants"]]
+    rows += [[one.name, one.repo, one.paper, one.about, one.states] for one in COMPARATORS.values()]
+    print("\n" + "\n".join(columns(rows)))
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +117,8 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
 def run_models(args: argparse.Namespace) -> None:
     """Print presets and checkpoints, their sizes and licences, and which are on this machine."""
+    from ..comparators.registry import COMPARATORS
+    from ..comparators.shelf import place
     from ..evaluate.tables import columns
     from ..models.builtin import ASSETS, WEIGHTS
     from ..models.catalog import CHECKPOINTS, PRESETS
@@ -118,6 +131,9 @@ def run_models(args: argparse.Namespace) -> None:
     for one in CHECKPOINTS.values():
         here = on_disk(one) if one.sources else (ASSETS / one.kind / WEIGHTS).is_file()
         rows.append([one.name, one.kind, _size(one.bytes), "yes" if here else "no", one.licence, one.card])
+    for one in COMPARATORS.values():
+        here = on_disk(place(one, None))
+        rows.append([one.repo, one.name, _size(one.bytes), "yes" if here else "no", one.licence, one.about])
     print("\n".join(columns(rows, numbers=(2,))))
 
 

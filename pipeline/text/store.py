@@ -66,7 +66,7 @@ class TextStore:
         return vector if np.isfinite(vector).all() else None
 
     def put(self, vectors: dict[str, np.ndarray]) -> None:
-        """Keep vectors by their sentences, each file written whole or not at all; the oldest go where there are too many."""
+        """Keep vectors by their sentences, each file written whole or not at all; of too many the oldest go."""
         if self._root is None or not vectors:
             return
         try:
