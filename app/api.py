@@ -1,4 +1,6 @@
-"""The named endpoints `/segment`, `/select` and `/edit`, for `gradio_client` and plain HTTP.
+"""The named endpoints `/segment`, `/select`, `/correct`, `/edit` and `/compare`, for `gradio_client` and plain HTTP.
+
+With `NAMEBRUSH_MCP=1` the same are tools for assistants that speak MCP; see `docs/api.md`.
 
 They keep nothing between calls: a photo is sent with every call, and what its image encoders said is found again in
 the engine's cache by its content. Pictures come back as PNG files at the photo's own size.
@@ -14,13 +16,17 @@ from tempfile import TemporaryDirectory
 import gradio as gr
 import numpy as np
 
+from pipeline.edit.kinds import KINDS
 from pipeline.errors import Cancelled, NamebrushError
 from pipeline.export import encode_region, regions_json, write_mask, write_segmentation
+from pipeline.models.catalog import get_preset
 from pipeline.photo import open_photo
 from pipeline.progress import Progress
+from pipeline.records import NO_CLASS, Prompt, Region
 
 from . import engine
 from .actions import MAX_MEGAPIXELS
+from .compare import FORMATS, caption
 from .events import MODELS, SHOWN
 from .screen import bridge
 from .session import Session
@@ -69,7 +75,7 @@ def _region_info(region) -> dict:
 def segment(
     photo: str,
     classes: str,
-    method: str = "trident",
+    method: str = "auto",
     refine: str = "sam",
     background: str = "auto",
     threshold: float | None = None,
@@ -80,7 +86,7 @@ def segment(
     Args:
         photo: the photo, any common format.
         classes: names separated by commas; synonyms of one class by semicolons.
-        method: "trident", "proxyclip", "sclip", "maskclip" or "clip".
+        method: a name that `python -m pipeline methods` lists; "auto" takes what measured best with these models.
         refine: "sam" for fine edges, "none" for the labels as they are.
         background: "auto", "none", or names that draw pixels away from the typed ones.
         threshold: pixels less sure than this (0..1) get no class; null chooses by the number of names.
@@ -90,12 +96,16 @@ def segment(
         `regions.json` holds.
     """
     found = engine.get_pipeline().segment(
-        _open(photo), classes, method=method, refine=refine, background=background or "auto", threshold=threshold,
-        progress=_report(progress),
+        _open(photo), classes, method=_method(method), refine=refine, background=background or "auto",
+        threshold=threshold, progress=_report(progress),
     )  # fmt: skip
     with TemporaryDirectory(prefix="namebrush-") as folder:
         write_segmentation(found, Path(folder))
         yield str(Path(folder, "overlay.png")), str(Path(folder, "labels.png")), regions_json(found)
+
+
+def _method(name: str) -> str:
+    return get_preset(engine.PRESET).method if name in ("", "auto", None) else name
 
 
 def select(
@@ -120,6 +130,77 @@ def select(
         yield str(path), _region_info(made)
 
 
+def correct(
+    photo: str, mask: str, points: list | None = None, box: list | None = None, progress=SHOWN
+) -> Iterator[tuple[str, dict]]:
+    """Correct a mask with points that belong to the thing or do not, and a box.
+
+    Args:
+        photo: the photo, any common format.
+        mask: the mask as it is, a picture of the photo's size (light is inside).
+        points: [[x, y, label], ...] in photo pixels; label 1 belongs to the thing, 0 does not.
+        box: [x0, y0, x1, y1] around the thing, exclusive ends, or null.
+
+    Returns:
+        The corrected mask (PNG, 255 inside) and its score, area, box, maker and COCO run lengths.
+    """
+    picture = _open(photo)
+    inside = _open(mask).pixels.max(axis=2) >= 128
+    if inside.shape != picture.size:
+        raise NamebrushError("The mask must have the photo's size.")
+    before = Region.from_mask(
+        inside, id=0, class_index=NO_CLASS, name="by hand", score=1.0, prompt=Prompt(), made_by="mask"
+    )
+    made = engine.get_pipeline().select(
+        picture, points=_points(points), box=_box(box), region=before, progress=_report(progress)
+    )
+    with TemporaryDirectory(prefix="namebrush-") as folder:
+        path = Path(folder, "mask.png")
+        write_mask(made.mask, path)
+        yield str(path), _region_info(made)
+
+
+def compare(
+    photo: str,
+    classes: str,
+    methods: str = "clip,sclip,trident",
+    ending: str = "pdf",
+    width_mm: float = 180.0,
+    refine: str = "sam",
+    progress=SHOWN,
+) -> Iterator[tuple[str, dict]]:
+    """Compare methods on one photo and one list of names, as a figure for a paper.
+
+    Args:
+        photo: the photo, any common format.
+        classes: names as for `/segment`.
+        methods: two or more names of methods, separated by commas.
+        ending: "pdf", "svg" or "png".
+        width_mm: width on paper in millimetres; letters are 8 and 7 points high whatever it is.
+        refine: "sam" for fine edges, "none" for the labels as they are.
+
+    Returns:
+        The figure, and per method its seconds, number of regions and share of pixels without a name, with a caption.
+    """
+    if ending not in FORMATS:
+        raise NamebrushError(f'The ending must be one of {", ".join(FORMATS)}, got "{ending}".')
+    from pipeline.compare import write_figure
+
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    found = engine.get_pipeline().compare(_open(photo), classes, names, refine=refine, progress=_report(progress))
+    with TemporaryDirectory(prefix="namebrush-") as folder:
+        path = Path(folder, f"comparison.{ending}")
+        write_figure(found, path, width_mm=float(width_mm))
+        rows = [
+            {
+                "method": one.method, "seconds": {k: round(v, 3) for k, v in one.seconds.items()},
+                "regions": len(one.regions), "unnamed": round(float((one.labels < 0).mean()), 4),
+            }
+            for one in found
+        ]  # fmt: skip
+        yield str(path), {"methods": rows, "caption": caption(found)}
+
+
 def edit(
     photo: str,
     kind: str = "remove",
@@ -130,13 +211,14 @@ def edit(
     name: str = "",
     points: list | None = None,
     box: list | None = None,
+    options: dict | None = None,
     progress=SHOWN,
 ) -> Iterator[tuple[str, str, dict]]:
-    """Remove, replace or restyle one thing; every pixel outside the mask used stays as it is, bit for bit.
+    """Change one thing or what is around it; every pixel outside the mask used stays as it is, bit for bit.
 
     Args:
         photo: the photo, any common format.
-        kind: "remove", "replace" or "restyle".
+        kind: "remove", "replace", "restyle", "recolor", "blur", "background", "cutout", "move" or "extend".
         prompt: what shall be there, for "replace" and "restyle".
         seed: same seed, same picture.
         mask: a mask picture of the photo's size (light is inside), or null.
@@ -144,19 +226,27 @@ def edit(
         name: which of `classes` is changed.
         points: [[x, y, label], ...]; with them, or with `box`, the mask is made by hand.
         box: [x0, y0, x1, y1], exclusive ends.
+        options: further settings of the change by name, such as {"color": "#c03020"} or {"dx": 40, "dy": 0}.
 
     Returns:
         The edited photo (PNG), the mask really used (PNG), and who painted, the seed, the seconds and the number of
         pixels changed outside the mask.
     """
     picture, report, pipeline = _open(photo), _report(progress), engine.get_pipeline()
-    what = _chosen(pipeline, picture, mask, classes, name, points, box, report)
-    result = pipeline.edit(picture, what, kind=kind, prompt=prompt, seed=int(seed or 0), progress=report)
+    if options is not None and not isinstance(options, dict):
+        raise NamebrushError("options must be an object of settings by name.")
+    what = None
+    if kind not in KINDS or KINDS[kind].mask:
+        what = _chosen(pipeline, picture, mask, classes, name, points, box, report)
+    result = pipeline.edit(
+        picture, what, kind=kind, prompt=prompt, seed=int(seed or 0), progress=report, **(options or {})
+    )
     with TemporaryDirectory(prefix="namebrush-") as folder:
         out = Path(folder, "edited.png")
         result.images[0].save(out)
         info = {
-            "made_by": result.made_by, "seed": result.seeds[0], "changed_outside": result.changed_outside,
+            "made_by": result.made_by, "notes": list(result.notes), "seed": result.seeds[0],
+            "changed_outside": result.changed_outside,
             "seconds": {k: round(v, 3) for k, v in result.seconds.items()},
         }  # fmt: skip
         used = Path(folder, "mask.png")
@@ -197,16 +287,20 @@ def add_endpoints() -> None:
     with gr.Column(visible=False):
         photo, mask = gr.File(label="photo"), gr.File(label="mask")
         text = {k: gr.Textbox(v, label=k) for k, v in (
-            ("classes", ""), ("method", "trident"), ("refine", "sam"), ("background", "auto"), ("kind", "remove"),
-            ("prompt", ""), ("name", ""),
+            ("classes", ""), ("method", "auto"), ("refine", "sam"), ("background", "auto"), ("kind", "remove"),
+            ("prompt", ""), ("name", ""), ("methods", "clip,sclip,trident"), ("ending", "pdf"),
         )}  # fmt: skip
         threshold, seed = gr.Number(None, label="threshold"), gr.Number(0, label="seed", precision=0)
-        points, box = gr.JSON(label="points"), gr.JSON(label="box")
+        points, box, options = (gr.JSON(label=k) for k in ("points", "box", "options"))
+        width = gr.Number(180, label="width_mm")
         files = [gr.File(label=f"picture {i}") for i in (1, 2)]
         info, run = gr.JSON(label="info"), gr.Button("run")
         shared = {"concurrency_id": MODELS, "api_visibility": "public", "show_progress": "hidden"}
         find = [photo, text["classes"], text["method"], text["refine"], text["background"], threshold]
         run.click(_told(segment), find, [*files, info], api_name="segment", **shared)
         run.click(_told(select), [photo, points, box], [files[0], info], api_name="select", **shared)
-        change = [photo, text["kind"], text["prompt"], seed, mask, text["classes"], text["name"], points, box]
+        run.click(_told(correct), [photo, mask, points, box], [files[0], info], api_name="correct", **shared)
+        figure = [photo, text["classes"], text["methods"], text["ending"], width, text["refine"]]
+        run.click(_told(compare), figure, [files[0], info], api_name="compare", **shared)
+        change = [photo, text["kind"], text["prompt"], seed, mask, text["classes"], text["name"], points, box, options]
         run.click(_told(edit), change, [*files, info], api_name="edit", **shared)

@@ -39,6 +39,7 @@ def launch_options() -> dict:
         "ssr_mode": False,
         "share": False,
         "state_session_capacity": 200,
+        "mcp_server": os.environ.get("NAMEBRUSH_MCP", "") == "1",
     }
 
 

@@ -15,7 +15,6 @@ SERVER = {
     "found": "{masks} in {seconds}.",
     "found_nothing": "Nothing was found in {seconds}.",
     "not_found": "Not found: {names}. Try another word, or point at it.",
-    "none_called": "No mask is called {name} here. Try another word, or point at it.",
     "against": "Against {count} other names",
     "against_nothing": "Against nothing else",
     "sure_above": ", sure above {value}",
@@ -39,7 +38,6 @@ SERVER = {
     "mask_corrected": "{name} was corrected: edges by {maker}, score {score}.",
     "step_made": "{name} made",
     "step_corrected": "{name} corrected",
-    "by_hand": "by hand",
     "the_mask": "the mask {name}",
     "tidied": "{names}: {what}.",
     "tidy_merge": "merged", "tidy_split": "split", "tidy_drop": "dropped", "tidy_rename": "renamed",
@@ -75,7 +73,6 @@ SERVER = {
     "other_models": "{preset} models",
     "edges_by": "edges by {maker}",
     "edges_none": "edges as labelled",
-    "loading_preset": "Loading the models of {preset}; {old} stays in use until they answer.",
     "preset_ready": "The {preset} models are loaded, in {seconds}. Press Find to look again with them.",
     "preset_same": "The {preset} models are in use already.",
     "maker_sam": "SAM", "maker_grabcut": "grabCut", "maker_coarse": "the labels", "maker_mask": "hand",
@@ -91,9 +88,7 @@ SERVER = {
     "save_figure": "Save figure", "width_range": "The figure's width must lie between {low} and {high} mm.",
     "figure_ready": "{name} is ready: {width} mm wide.",
     # Explain
-    "explain_wait": "Point at something to see what decided it; click to see the correlations.",
     "explained": "Correlations at {x}, {y}.",
-    "explain_words": "Name things on the Edit page first.",
 }  # fmt: skip
 
 BROWSER = {
@@ -130,7 +125,6 @@ BROWSER = {
     "hint_brush": "Paint a new mask, or add to the one that is picked. [ and ] change the size.",
     "hint_erase": "Pick one mask, then paint over what shall not be in it.",
     "hint_hand": "Drag the photo. The wheel or two fingers zoom.",
-    "nothing_named": "Nothing is named yet.",
     "models": "Models", "in_use": "in use", "use": "Use", "fetch_and_use": "Download {size} and use",
     "parts": "{count} parts", "part_loaded": "in memory", "part_here": "on this machine", "part_fetch": "not here",
     "memory": "This program holds {size} of memory.",

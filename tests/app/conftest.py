@@ -13,7 +13,7 @@ from .helpers import Engine, photo
 @pytest.fixture
 def stand_in(monkeypatch):
     made = Engine()
-    monkeypatch.setattr(engine, "get_pipeline", lambda progress=None: made)
+    monkeypatch.setattr(engine, "get_pipeline", lambda progress=None, preset=None: made)
     return made
 
 

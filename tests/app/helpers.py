@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from app import canvas
+from app import plain
+from pipeline import regions_edit
 from pipeline.photo import open_photo
 from pipeline.records import ClassName, EditResult, Prompt, Region, Segmentation, Vocabulary
 
@@ -54,11 +55,22 @@ class Engine:
         names = tuple(w.strip() for w in words.split(","))
         return segmentation(picture, region(0, mask(2, 2, 12, 12)), region(1, mask(30, 5, 50, 30)), names=names)
 
-    def select(self, picture, points, box, region, progress):
-        self.asked.append(("select", points, box, region))
+    def select(self, picture, points, box, progress):
+        self.asked.append(("select", points, box))
         progress.step("Drawing", 0.5)
         self.before_answer()
         return region_by_hand(points, box)
+
+    def correct(self, found, region, add, remove, progress):
+        self.asked.append(("correct", region, add, remove))
+        progress.step("Drawing", 0.5)
+        self.before_answer()
+        old = found.region(region)
+        made = replace(region_by_hand(add, None), id=old.id, class_index=old.class_index, name=old.name)
+        return regions_edit.put(found, made)
+
+    def compare(self, picture, words, methods, progress, **options):
+        return tuple(replace(self.segment(picture, words, progress), method=m) for m in methods)
 
     def edit(self, picture, what, kind, prompt, progress, **options):
         self.asked.append(("edit", kind, prompt, options))
@@ -77,5 +89,5 @@ def region_by_hand(points, box):
 
 def shown(x, y):
     """The shown pixel over the middle of a photo pixel."""
-    fy, fx = (s / p for s, p in zip(canvas.shown_size((H, W)), (H, W), strict=True))
+    fy, fx = (s / p for s, p in zip(plain.shown_size((H, W)), (H, W), strict=True))
     return (x + 0.5) * fx, (y + 0.5) * fy

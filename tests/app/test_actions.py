@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app import actions, engine
+from app import actions, compare, engine, masks, plain
 from app.screen import attempt
 from app.session import Session, Step
 from pipeline.errors import Cancelled, NamebrushError
@@ -20,50 +20,48 @@ def test_names_are_found_and_picked_by_a_click(session, stand_in):
     told = actions.find(session, "dog, grass", {"refine": "sam"}, Progress())
     assert told.text.startswith("2 masks in 0.0 s.") and "Not found: grass" in told.text
     assert stand_in.asked[-1] == ("segment", "dog, grass", {"refine": "sam"})
-    told, ask = actions.click(session, *shown(40, 20))
+    told, ask = plain.click(session, *shown(40, 20))
     assert ask is None and session.picked == (1,) and "edges by SAM" in told.text
-    actions.click(session, *shown(40, 20))
+    plain.click(session, *shown(40, 20))
     assert session.picked == ()
-    told, _ = actions.click(session, *shown(55, 35))
+    told, _ = plain.click(session, *shown(55, 35))
     assert session.picked == () and told.kind == "hint"
 
 
-def test_a_whole_class_is_picked_and_put_back(session):
+def test_several_are_picked_and_put_back(session):
     actions.find(session, "dog, grass", {}, Progress())
-    actions.pick_class(session, "dog")
-    assert session.picked == (0, 1)
-    actions.pick_class(session, "dog")
-    assert session.picked == ()
-    assert "grass" in actions.pick_class(session, "grass").text
+    told = actions.pick(session, [1, 0, 99])
+    assert session.picked == (1, 0) and "2 masks are picked" in told.text
+    assert "Nothing is picked" in actions.pick(session, []).text
 
 
 def test_two_clicks_make_a_box_and_a_mask_by_hand_without_words(session, stand_in):
     session.tool = "box"
-    _, ask = actions.click(session, *shown(30, 30))
+    _, ask = plain.click(session, *shown(30, 30))
     assert ask is None and session.corner == (30, 30)
-    _, ask = actions.click(session, *shown(10, 12))
-    assert ask == {"box": (10, 12, 31, 31)} and session.corner is None
-    told = actions.draw_mask(session, ask, Progress())
+    _, ask = plain.click(session, *shown(10, 12))
+    assert ask == {"box": (10, 12, 31, 31), "ids": []} and session.corner is None
+    ask = masks.asked(session, ask)
+    told = masks.draw_mask(session, ask, Progress())
     assert "grabCut" in told.text and session.picked == (0,)
     assert session.step.regions[0].class_index == -1
-    assert stand_in.asked[-1] == ("select", [], (10, 12, 31, 31), None)
+    assert stand_in.asked[-1] == ("select", [], (10, 12, 31, 31))
 
 
 def test_a_box_without_width_is_refused(session):
     session.tool = "box"
-    actions.click(session, *shown(30, 30))
+    plain.click(session, *shown(30, 30))
     with pytest.raises(NamebrushError, match="too thin"):
-        actions.click(session, *shown(30, 10))
+        plain.click(session, *shown(30, 10))
     assert session.corner is None
 
 
 def test_a_point_corrects_the_picked_mask_and_keeps_its_name(session, stand_in):
     actions.find(session, "dog, grass", {}, Progress())
     session.picked, session.tool = (1,), "subtract"
-    _, ask = actions.click(session, *shown(45, 20))
-    actions.draw_mask(session, ask, Progress())
-    asked = stand_in.asked[-1]
-    assert asked[1] == [(45, 20, 0)] and asked[3].id == 1
+    _, ask = plain.click(session, *shown(45, 20))
+    masks.draw_mask(session, masks.asked(session, ask), Progress())
+    assert stand_in.asked[-1] == ("correct", 1, [(45, 20, 0)], ())
     corrected = session.step.regions[1]
     assert (corrected.id, corrected.name, corrected.class_index) == (1, "dog", 0)
     labels = session.step.segmentation.labels
@@ -73,13 +71,70 @@ def test_a_point_corrects_the_picked_mask_and_keeps_its_name(session, stand_in):
 def test_taking_away_needs_one_picked_mask(session):
     session.tool = "subtract"
     with pytest.raises(NamebrushError, match="Pick the one mask"):
-        actions.click(session, *shown(5, 5))
+        masks.asked(session, plain.click(session, *shown(5, 5))[1])
+    with pytest.raises(NamebrushError, match="Pick the one mask"):
+        masks.asked(session, {"strokes": [{"points": [[3, 3]], "radius": 2, "erase": True}]})
+
+
+def test_what_the_browser_asks_is_checked(session):
+    with pytest.raises(NamebrushError, match="outside the photo"):
+        masks.asked(session, {"points": [[600, 5, 1]]})
+    with pytest.raises(NamebrushError, match="too thin"):
+        masks.asked(session, {"box": [5, 5, 6, 30]})
+    assert masks.asked(session, {"box": [-5, -5, 999, 30.4], "ids": [42]}) == {"box": (0, 0, 60, 30)}
+    assert session.picked == ()
+
+
+def test_a_brush_paints_a_mask_and_an_eraser_takes_from_it(session, stand_in):
+    stroke = {"points": [[10, 10], [30, 10]], "radius": 4, "erase": False}
+    told = masks.draw_mask(session, masks.asked(session, {"strokes": [stroke]}), Progress())
+    (painted,) = session.step.regions
+    assert painted.mask[10, 10] and painted.mask[10, 29] and not painted.mask[20, 20] and "hand" in told.text
+    assert painted.box == (6, 6, 35, 15) and stand_in.asked == []
+    ids = [painted.id]
+    rubbed = {**stroke, "points": [[10, 10]], "erase": True}
+    masks.draw_mask(session, masks.asked(session, {"strokes": [rubbed], "ids": ids}), Progress())
+    (left,) = session.step.regions
+    assert not left.mask[10, 10] and left.mask[10, 29]
+    everything = {"points": [[20, 20]], "radius": 90, "erase": True}
+    with pytest.raises(NamebrushError, match="erase the whole mask"):
+        masks.draw_mask(session, masks.asked(session, {"strokes": [everything], "ids": ids}), Progress())
+    assert session.step.regions == (left,)
+
+
+def test_picked_masks_are_merged_renamed_and_dropped(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    session.picked = (0, 1)
+    masks.tidy(session, "merge")
+    assert [r.id for r in session.step.regions] == [0] and session.picked == (0,)
+    masks.tidy(session, "rename", "grass")
+    assert session.step.regions[0].name == "grass"
+    masks.tidy(session, "split")
+    assert len(session.step.regions) == 2
+    masks.tidy(session, "drop")
+    assert session.step.regions == () and session.picked == ()
+    with pytest.raises(NamebrushError, match="Nothing is picked"):
+        masks.tidy(session, "drop")
+
+
+def test_methods_are_compared_and_make_a_figure(session, tmp_path):
+    with pytest.raises(NamebrushError, match="two or more"):
+        compare.compare(session, "dog", ["clip"], {}, Progress())
+    told = compare.compare(session, "dog, grass", ["clip", "sclip"], {"method": "x"}, Progress())
+    assert told.text.startswith("2 methods")
+    made = compare.panels(session, str(tmp_path))
+    assert [p["title"] for p in made["panels"][1:]] == ["clip", "sclip"] and made["differ"] == 0
+    assert "Names: dog, grass" in made["caption"]
+    path = compare.figure(session, "pdf", 90, tmp_path)
+    assert path.read_bytes().startswith(b"%PDF")
+    with pytest.raises(NamebrushError, match="between 40 and 400"):
+        compare.figure(session, "pdf", 4000, tmp_path)
 
 
 def test_masks_by_hand_outlive_new_words(session):
     session.tool = "add"
-    _, ask = actions.click(session, *shown(24, 24))
-    actions.draw_mask(session, ask, Progress())
+    _, ask = plain.click(session, *shown(24, 24))
+    masks.draw_mask(session, masks.asked(session, ask), Progress())
     actions.find(session, "dog, grass", {}, Progress())
     assert [(r.id, r.name) for r in session.step.regions] == [(0, "dog"), (1, "dog"), (2, "by hand")]
 
@@ -123,7 +178,7 @@ def test_what_comes_too_late_is_dropped(session, stand_in, work):
     if work == "find":
         told = actions.find(session, "cat", {}, Progress())
     elif work == "draw":
-        told = actions.draw_mask(session, {"point": (5, 5, 1)}, Progress())
+        told = masks.draw_mask(session, {"box": (5, 5, 20, 20)}, Progress())
     else:
         told = actions.change(session, "remove", "", {}, Progress())
     assert told.kind == "stopped" and session.step.label == "other photo"
@@ -145,7 +200,7 @@ def test_a_stopped_job_leaves_everything_as_it_was(session):
 
 
 def test_waiting_for_the_models_can_be_stopped(monkeypatch):
-    monkeypatch.setattr(engine, "_pipeline", None)
+    monkeypatch.setattr(engine, "_pipelines", {})
     monkeypatch.setattr(engine, "_lock", threading.Lock())
     engine._lock.acquire()  # somebody else is loading them
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from copy import deepcopy
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from app import actions, canvas, controls, files, serve, texts
+from app import actions, controls, files, plain, scene, serve, texts, words
 from app.session import MAX_STEPS, Session, Step
 from app.texts import Told
+from app.words import de, en
 from pipeline.errors import NamebrushError
 from pipeline.photo import open_photo
 from pipeline.progress import Progress
@@ -71,14 +75,14 @@ def test_bytes_of_a_shared_photo_count_once(session):
 @pytest.mark.parametrize("size", [(40, 60), (1000, 1600), (3000, 2000), (1600, 1600), (9, 200)])
 def test_a_click_finds_the_pixel_under_it(size):
     height, width = size
-    fy, fx = (s / p for s, p in zip(canvas.shown_size(size), size, strict=True))
+    fy, fx = (s / p for s, p in zip(plain.shown_size(size), size, strict=True))
     for x, y in [(0, 0), (width - 1, height - 1), (width // 2, height // 3)]:
-        found = canvas.to_photo((x + 0.5) * fx - 0.5, (y + 0.5) * fy - 0.5, size)
+        found = plain.to_photo((x + 0.5) * fx - 0.5, (y + 0.5) * fy - 0.5, size)
         assert abs(found[0] - x) <= 0.5 / fx + 1e-6 and abs(found[1] - y) <= 0.5 / fy + 1e-6
 
 
 def test_clicks_beyond_the_edge_stay_in_the_photo():
-    assert canvas.to_photo(1e6, 1e6, (40, 60)) == (59, 39)
+    assert plain.to_photo(1e6, 1e6, (40, 60)) == (59, 39)
 
 
 @pytest.mark.parametrize(("factor", "box"), [(4, (10, 5, 31, 22)), (0.5, (40, 20, 200, 120))])
@@ -86,7 +90,7 @@ def test_a_scaled_region_covers_the_scaled_mask(factor, box):
     height, width = (40, 60) if factor > 1 else (160, 240)
     area = mask(*box, height, width)
     size = (round(height * factor), round(width * factor))
-    small = canvas._scaled_region(region(3, area, points=[(12, 9)]), size)
+    small = plain._scaled_region(region(3, area, points=[(12, 9)]), size)
     expected = mask(*(round(v * factor) for v in box), *size)
     union, both = (small.mask | expected).sum(), (small.mask & expected).sum()
     assert small.id == 3 and both / union > 0.93
@@ -95,24 +99,24 @@ def test_a_scaled_region_covers_the_scaled_mask(factor, box):
 
 def test_a_region_thinner_than_a_shown_pixel_is_still_shown():
     area = mask(1500, 10, 1501, 11, 4000, 6000)
-    assert canvas._scaled_region(region(0, area), canvas.shown_size((4000, 6000))).area == 1
+    assert plain._scaled_region(region(0, area), plain.shown_size((4000, 6000))).area == 1
 
 
 def test_picking_changes_the_picture_and_nothing_is_drawn_without_layers(session):
     base = session.step.photo
     session.push(Step("words", base, segmentation(base, region(0, mask(2, 2, 20, 20)))))
     session.layers = ()
-    plain = canvas.compose(session)
-    assert np.array_equal(plain, canvas.scaled(base.pixels, canvas.shown_size(base.size)))
+    bare = plain.compose(session)
+    assert np.array_equal(bare, plain.scaled(base.pixels, plain.shown_size(base.size)))
     session.picked = (0,)
-    picked = canvas.compose(session)
+    picked = plain.compose(session)
     session.layers = ("fill", "outline", "names", "prompts", "scores")
-    assert not np.array_equal(plain, picked) and not np.array_equal(picked, canvas.compose(session))
+    assert not np.array_equal(bare, picked) and not np.array_equal(picked, plain.compose(session))
 
 
 def test_a_shown_picture_is_written_under_a_name_of_its_own(tmp_path):
     pixels = photo(height=30, width=50).pixels
-    first, second = (canvas.write_shown(pixels, tmp_path, lossless=True) for _ in range(2))
+    first, second = (plain.write_shown(pixels, tmp_path, lossless=True) for _ in range(2))
     assert first != second
     assert np.array_equal(open_photo(first).pixels, pixels)
 
@@ -127,22 +131,66 @@ def test_typed_markup_is_text_everywhere(typed):
     page = Session()
     page.push(Step(typed, picture, found))
     pieces = [
-        texts.legend(found, page.colors()), texts.history(page), texts.status(Told(typed)),
+        texts.history(page), texts.status(Told(typed)),
         texts.against(Vocabulary((ClassName("a"),), (typed,))),
     ]  # fmt: skip
     for piece in pieces:
         assert not any(sign in piece.replace("<style>", "").split("<style")[0] for sign in ("<img", "{{", "${", "`"))
 
 
-def test_the_legend_counts_masks_and_says_what_was_not_found():
-    found = segmentation(photo(), region(0, mask(2, 2, 9, 9)), region(1, mask(20, 2, 29, 9)))
-    made = texts.legend(found, [(1, 2, 3), (4, 5, 6)])
-    assert "<b>2</b>" in made and "<b>not found</b>" in made and "rgb(1, 2, 3)" in made
-
-
 def test_choices_name_score_and_maker():
     choices = texts.region_choices([region(4, mask(2, 2, 9, 9)), region(7, mask(20, 2, 29, 9), made_by="coarse")])
     assert choices == [("dog 1  ·  0.90  ·  SAM", 4), ("dog 2  ·  0.90  ·  the labels", 7)]
+
+
+def test_every_language_has_every_sentence_with_the_same_places_to_fill():
+    for table in ("SERVER", "BROWSER"):
+        own, other = getattr(en, table), getattr(de, table)
+        assert set(own) == set(other), set(own) ^ set(other)
+        for key, sentence in own.items():
+            assert set(re.findall(r"{\w+}", sentence)) == set(re.findall(r"{\w+}", other[key])), key
+    assert words.say("xx", "find") == "Find" and words.count("de", 2, "mask") != "2 masks"
+    assert "</" not in words.for_browser()
+
+
+# The scene for the browser -------------------------------------------------------------------------------------------
+
+
+def test_the_index_picture_keeps_masks_that_overlap_whole():
+    areas = [mask(2, 2, 30, 20), mask(10, 8, 50, 30), mask(12, 10, 20, 16)]
+    regions = [region(i, a) for i, a in enumerate(areas)]
+    index, sets = scene.index_picture(regions, (H, W))
+    assert index.dtype == np.uint16 and index.shape == (H, W) and sets[0] == []
+    for i, area in enumerate(areas):
+        member = np.array([i in ids for ids in sets])
+        assert np.array_equal(member[index], area)
+    data = cv2.imdecode(np.frombuffer(scene.as_png(index), np.uint8), cv2.IMREAD_COLOR).astype(np.uint16)
+    assert np.array_equal(data[:, :, 2] | (data[:, :, 1] << 8), index)
+
+
+def test_the_index_of_a_large_photo_is_smaller_and_in_place():
+    area = mask(1000, 200, 3000, 1800, 2000, 4000)
+    index, sets = scene.index_picture([region(7, area)], (2000, 4000), longest=400)
+    assert index.shape == (200, 400) and sets == [[], [7]]
+    assert np.array_equal(index, mask(100, 20, 300, 180, 200, 400))
+
+
+def test_a_scene_names_everything_and_hides_its_files(session, tmp_path):
+    actions.find(session, "dog, grass", {}, Progress())
+    session.suggestions = ("dog", "sea")
+    first = scene.scene(session, str(tmp_path))
+    again = scene.scene(session, str(tmp_path))
+    assert again["stamp"] > first["stamp"] and again["photo"] == first["photo"] and again["index"] == first["index"]
+    assert [c["name"] for c in first["classes"]] == ["dog", "grass"] and first["suggestions"] == ["sea"]
+    assert [r["title"] for r in first["regions"]] == ["dog 1", "dog 2"]
+    assert all(r["box"][0] <= r["at"][0] < r["box"][2] for r in first["regions"])
+    for file in (first["photo"]["file"], first["index"]["file"], first["scores"]["file"]):
+        folder = Path(file["path"]).parent
+        assert folder.parent == tmp_path and len(folder.name) == 32
+    stranger = Session()
+    stranger.push(Step("x", photo(seed=9)))
+    theirs = scene.scene(stranger, str(tmp_path))
+    assert theirs["photo"]["file"] != first["photo"]["file"]
 
 
 # Settings and files --------------------------------------------------------------------------------------------------
