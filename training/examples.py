@@ -17,9 +17,9 @@ FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples"
 HEIGHT, WIDTH = 640, 960
 #: Seed, file name, title, words.
 CHOSEN = (
-    (1000100059, "pond.png", "A dog at the pond", "dog, cat, tree, lighthouse, boat, road"),
-    (1000100021, "palms.png", "A car under palms", "car, palm, umbrella, boat, flower, dog"),
     (1000100001, "snow.png", "Snow at sunset", "dog, cat, car, tree, rock, fence"),
+    (1000100021, "palms.png", "A car under palms", "car, palm, umbrella, boat, flower, dog"),
+    (1000100059, "pond.png", "A dog at the pond", "dog, cat, tree, lighthouse, boat, road"),
     (1000100002, "lake.png", "A cat by the lake", "cat, rock, fence, palm, boat, mountain, grass, sky"),
     (1000100042, "night.png", "A house by night", "house, tent, car, umbrella, lighthouse"),
     (1000100023, "evening.png", "A balloon over the sea", "balloon, boat, kite, sea, mountain, sky"),
