@@ -201,6 +201,7 @@ class SegmentSettings:
     dataset: str = setting(
         "", "As published for", "Trident's published sizes and thresholds for a data set; none if left out.",
         choices=("", "voc20", "voc21", "context59", "context60", "coco-object", "coco-stuff", "ade20k", "cityscapes"),
+        flag="published-for",
     )  # fmt: skip
     upsample: str = setting(
         "bilinear", "Upsampling", "How coarse scores become pixels: bilinear is smooth, bilateral follows the photo's "
@@ -284,6 +285,10 @@ class LoadSettings:
     groupvit: str | None = setting(None, "GroupViT", "A folder or hub name in place of GroupViT's published weights.")
     sam3: str | None = setting(None, "SAM 3", "A folder or hub name in place of SAM 3's published weights.")
     device: str | None = setting(None, "Device", "cpu, cuda or mps; cuda where there is one, else cpu, if left out.")
+    memory: str = setting(
+        "auto", "Memory", "Where the inpainting model's parts wait: whole needs the most memory, sequential the least.",
+        choices=("auto", "whole", "offload", "sequential"),
+    )
 
     def __post_init__(self):
         validate(self)

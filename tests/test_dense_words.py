@@ -80,7 +80,7 @@ def test_radius_of_the_published_sizes():
 @pytest.mark.parametrize("method, option", [
     ("clip-surgery", "feature_surgery=no"), ("resclip", "sfr=no"), ("resclip", "rcs=no"),
     ("cliper", "threshold=0.9"), ("corrclip", "semantic=0"), ("corrclip", "spatial=0"), ("corrclip", "vote=no"),
-    ("s2clip", "mix=0"), ("s2clip", "choice=middle,blocks=1"), ("multilayer", "through=head"), ("clip-rc", "region=0"),
+    ("s2clip", "mix=0"), ("s2clip", "blocks=1"), ("s2clip", "fusion=clip"), ("multilayer", "through=head"), ("clip-rc", "region=0"),
     ("cliptrase", "vote=no"), ("trident", "aggregation=none"), ("trident", "aggregation=cosine"),
     ("trident", "aggregation=attention"), ("itaclip", "own_share=1"), ("rcs-simple", "gathered=2"),
 ])  # fmt: skip
@@ -171,7 +171,7 @@ def test_blocks_of_the_lowest_entropy_or_the_middle():
     for index in (1, 4):
         outputs[index] = torch.zeros(1, 30, 6)
         outputs[index][:, 0] = 5
-    assert chosen_blocks(outputs, S2Constants(blocks=2)) == [1, 4]
+    assert chosen_blocks(outputs, S2Constants(choice="entropy", blocks=2)) == [1, 4]
     assert chosen_blocks(outputs, S2Constants(choice="middle", blocks=3)) == [2, 3, 4]
     assert chosen_blocks(outputs, S2Constants(blocks=0)) == []
 

@@ -97,7 +97,7 @@ def run_methods(args: argparse.Namespace) -> None:
     print("\n".join(columns(rows)) + "\n")
     borrowers = ", ".join(name for name, recipe in RECIPES.items() if recipe.foundation)
     print(f"--proxy for {borrowers}: own, sam, {', '.join(PROXIES)}, a hub name or a folder")
-    print(f"--dataset, for Trident's published sizes and thresholds: {', '.join(DATASETS)}")
+    print(f"--published-for, for Trident's published sizes and thresholds: {', '.join(DATASETS)}")
     _print_comparators()
 
 

@@ -36,11 +36,11 @@ class S2Constants:
             "clip" alone.
     """
 
-    choice: str = "entropy"
+    choice: str = "middle"
     blocks: int = 3
-    mix: float = 0.3
+    mix: float = 0.1
     clip_beta: float = 1.0
-    fusion: str = "mean"
+    fusion: str = "mask"
 
     def __post_init__(self):
         if self.choice not in ("entropy", "middle") or self.fusion not in FUSIONS:
