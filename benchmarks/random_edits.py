@@ -111,7 +111,7 @@ def random_request(rng: np.random.Generator, photo: Photo) -> EditRequest:
     painters = KINDS[kind].painters
     far = max(photo.size)
     return EditRequest(
-        kind, random_mask(rng, *photo.size), prompt="a red fox" if KINDS[kind].prompt else "", steps=1,
+        kind, random_mask(rng, *photo.size), prompt="a red fox" if KINDS[kind].prompt else "", steps=2,
         grow=(None, None, 0, 1, 5, 40, -1)[int(rng.integers(7))], feather=int(rng.integers(0, 5)),
         seed=int(rng.integers(1000)), candidates=int(rng.integers(1, 3)), holes=bool(rng.random() < 0.8),
         specks=bool(rng.random() < 0.8), shadow=float(rng.choice([0, 0, 0.5, 1])), invert=bool(rng.random() < 0.15),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -159,7 +159,14 @@ class ByHand:
         fields["subject"] = fields["subject"] or name_of(what)
         mask = selection(what, photo.size, minus, strokes, KINDS[kind].mask)
         request = EditRequest(mask=mask, picture=None if picture is None else self.open(picture), **fields)
-        # Copying from the photo runs no model, so nobody needs to wait for it.
-        device = on_device(self.models.device, run) if check_request(request) == "diffusion" else nullcontext()
-        with device:
+        return self.do(photo, request, run)
+
+    def do(self, photo: Photo, request: EditRequest, progress: Progress | None = None) -> EditResult:
+        """An edit as a request says it, such as one from a session file; `edit` builds the request."""
+        run = progress or Progress()
+        if check_request(request) != "diffusion":  # no model runs, so nobody needs to wait for it
             return edit(photo, request, self.models, run)
+        from .judging import judge_of
+
+        judge = judge_of(self, request, run)
+        return edit(photo, request, self.models, run, judge, lambda: on_device(self.models.device, run))

@@ -35,7 +35,7 @@ def share_of(progress: Progress, low: float, high: float) -> Progress:
     def report(message: str, share: float | None = None) -> None:
         progress.report(message, None if share is None else low + (high - low) * share)
 
-    return Progress(report)
+    return Progress(report, show=progress.show)
 
 
 def shared_progress(progress: Progress, low: float, high: float) -> Progress:

@@ -124,10 +124,11 @@ def polygons(region: Region) -> list[list[list[float]]]:
     found, _ = cv2.findContours(larger, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outlines = []
     for contour in found:
-        simple = cv2.approxPolyDP(contour, fine * POLYGON_ERROR, True)[:, 0].astype(np.float64)
-        corners = (simple + 0.5) / fine + (region.box[0], region.box[1])
-        if len(corners) >= 3:
-            outlines.append(np.round(corners, 3).tolist())
+        simple = cv2.approxPolyDP(contour, fine * POLYGON_ERROR, True)
+        if len(simple) < 3:  # so small that it was simplified to a line
+            simple = cv2.approxPolyDP(contour, 0.5, True)
+        corners = (simple[:, 0].astype(np.float64) + 0.5) / fine + (region.box[0], region.box[1])
+        outlines.append(np.round(corners, 3).tolist())
     return outlines
 
 

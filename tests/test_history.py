@@ -211,6 +211,9 @@ class Engine:
     def __init__(self):
         self.models = self
 
+    def do(self, photo, request, progress):
+        return edit(photo, request, self.models, progress)
+
     def title(self, kind):
         return "small"
 

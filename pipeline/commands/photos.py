@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..pipeline import Pipeline
-    from ..progress import Progress
     from ..records import Photo
 
 
@@ -67,6 +66,9 @@ def add_edit(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, metavar="FILE",
         help="The result, .png, .jpg or .webp; further candidates get -2, -3 … before the ending.",
     )
+    parser.add_argument(
+        "--session", metavar="FILE", help="Also write what was done as a session file, for the page and for replay."
+    )
     what = parser.add_argument_group("what is changed, one of")
     what.add_argument("--classes", metavar="TEXT", help="Names; with --select.")
     what.add_argument(
@@ -98,7 +100,8 @@ def run_edit(args: argparse.Namespace) -> None:
     box = numbers(args.box, "--box", (4,), "X0,Y0,X1,Y1") if args.box else None
     if Path(args.out).suffix.lower() not in SAVE_ENDINGS:
         raise NamebrushError(f'"{args.out}" must end in {", ".join(SAVE_ENDINGS)}.')
-    check_folder(args.out)
+    for path in filter(None, (args.out, args.session)):
+        check_folder(path)
     photo = open_photo(args.photo)
     tell(photo.notes)
     progress = stderr_progress(args)
@@ -106,9 +109,14 @@ def run_edit(args: argparse.Namespace) -> None:
     minus = _read_mask(args.minus, photo) if args.minus else None
     picture = open_photo(args.picture) if args.picture else None
     pipe = load(args, progress)
-    what = mask if mask is not None else ()
-    if mask is None and _ways(args):
-        what = _select(pipe, photo, args, points, box, settings, by_hand, progress)
+    found, what = None, mask if mask is not None else ()
+    if args.classes:
+        found = pipe.segment(photo, args.classes, progress=progress, **settings)
+        tell(found.notes)
+        what = [region for name in args.select for region in found.find(name)]
+    elif mask is None and _ways(args):
+        what = pipe.select(photo, points, box, progress=progress, **by_hand)
+        print(f"Selected {what.area} pixels by {what.made_by}, score {what.score:.2f}")
     fields = {name: getattr(changes, name) for name in from_flags(args, EditSettings)}
     result = pipe.edit(photo, what, minus=minus, picture=picture, progress=progress, **fields)
     tell(result.notes)
@@ -117,6 +125,8 @@ def run_edit(args: argparse.Namespace) -> None:
     encoded = [encode_photo(image, SAVE_ENDINGS[target.suffix.lower()]) for image in result.images]
     tell(dict.fromkeys(note for _, notes in encoded for note in notes))
     write_folder(target.parent, {path.name: data for path, (data, _) in zip(paths, encoded, strict=True)})
+    if args.session:
+        _write_session(args.session, pipe, found, args.classes, settings, result)
     print(
         f"{changes.kind} by {result.made_by}: {int(result.mask.sum())} pixels may change, "
         f"{result.changed_outside} outside the mask, {sum(progress.seconds.values()):.2f} s"
@@ -157,11 +167,13 @@ def _read_mask(path: str, photo: Photo) -> np.ndarray:
     return mask
 
 
-def _select(pipe: Pipeline, photo: Photo, args, points, box, settings, by_hand, progress: Progress):
-    if args.classes:
-        found = pipe.segment(photo, args.classes, progress=progress, **settings)
-        tell(found.notes)
-        return [region for name in args.select for region in found.find(name)]
-    region = pipe.select(photo, points, box, progress=progress, **by_hand)
-    print(f"Selected {region.area} pixels by {region.made_by}, score {region.score:.2f}")
-    return region
+def _write_session(path: str, pipe: Pipeline, found, classes, settings, result) -> None:
+    from ..history import History, edited, opened, save_session, segmented
+    from ..models.revisions import revisions_of
+
+    history = History().add(opened(result.photo))
+    if found is not None:
+        models = revisions_of(pipe.models, ("clip", "dino", "sam"))
+        history = history.add(segmented(found, classes, settings, models=models))
+    save_session(history.add(edited(result)), path)
+    print(path)

@@ -6,6 +6,7 @@ so that a seed means the same picture whatever was made before it, and stops bet
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from .prompts import Words
 
 #: Side in pixels for pipelines that do not tell theirs.
 _USUAL_SIDE = 512
+#: Pictures shown on the way, and the longer side of the latents they are decoded from.
+PREVIEWS, PREVIEW_CELLS = 8, 32
 
 
 @dataclass(frozen=True)
@@ -33,23 +36,27 @@ class Sampling:
     strength: float
 
 
-#: Defaults per kind. Restyling keeps the form of what is there, so it starts from a half-noised picture.
+#: Defaults per kind. Restyling keeps the form of what is there, so it starts from a half-noised picture. A hole starts
+#: from what the photo itself would put there, nearly all noise: its colours stay, and strong guidance, which brings
+#: things rather than surroundings, is not wanted.
 DEFAULTS = {
-    "remove": Sampling(50, 7.5, 1.0),
+    "remove": Sampling(50, 5.0, 0.95),
     "replace": Sampling(50, 7.5, 1.0),
     "restyle": Sampling(50, 7.5, 0.7),
-    "move": Sampling(50, 7.5, 1.0),
-    "extend": Sampling(50, 7.5, 1.0),
+    "move": Sampling(50, 5.0, 0.95),
+    "extend": Sampling(50, 7.5, 0.95),
 }
 
 
-def sampling_of(kind: str, steps: int | None, guidance: float | None, strength: float | None) -> Sampling:
-    """The kind's defaults with what a person set in their place.
+def sampling_of(
+    kind: str, steps: int | None, guidance: float | None, strength: float | None, pipe: Any = None
+) -> Sampling:
+    """The kind's and the pipeline's defaults with what a person set in their place.
 
     Raises:
         NamebrushError: a value out of range, or steps and strength that leave not one step to take.
     """
-    usual = DEFAULTS[kind]
+    usual = _usual(kind, pipe)
     chosen = Sampling(
         usual.steps if steps is None else steps,
         usual.guidance if guidance is None else guidance,
@@ -68,19 +75,30 @@ def sampling_of(kind: str, steps: int | None, guidance: float | None, strength: 
     return chosen
 
 
+def _usual(kind: str, pipe: Any) -> Sampling:
+    """The defaults of a kind on a pipeline: latent consistency needs few steps and little guidance, FLUX its own."""
+    usual = DEFAULTS[kind]
+    if type(getattr(pipe, "scheduler", None)).__name__ == "LCMScheduler":
+        return Sampling(6, 1.5, usual.strength)
+    if type(pipe).__name__ == "FluxFillPipeline":  # it is distilled for this guidance, and always starts from noise
+        return Sampling(50, 30.0, 1.0)
+    return usual
+
+
 def native_side(pipe: Any) -> tuple[int, int]:
     """The side in pixels a pipeline was made for, and the step its sides must be multiples of (at least 8)."""
     factor = int(getattr(pipe, "vae_scale_factor", 8))
     denoiser = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
     sample = getattr(getattr(denoiser, "config", None), "sample_size", None)
     step = max(8, factor if getattr(pipe, "unet", None) is not None else 2 * factor)
+    sample = sample if isinstance(sample, int) else getattr(pipe, "default_sample_size", None)
     side = sample * factor if isinstance(sample, int) else _USUAL_SIDE
     return max(step, side // step * step), step
 
 
 def paint(
     pixels: np.ndarray, pieces: list[Piece], used: np.ndarray, pipe: Any, words: Words, sampling: Sampling, seed: int,
-    progress: Progress, share: tuple[float, float] = (0.0, 1.0),
+    progress: Progress, share: tuple[float, float] = (0.0, 1.0), notes: list[str] | None = None,
 ) -> list[np.ndarray]:  # fmt: skip
     """One candidate: new pixels for every piece of a mask, at the photo's own resolution.
 
@@ -94,6 +112,7 @@ def paint(
         seed: of the generator, made fresh here.
         progress: told after every step; raising `Cancelled` from it stops the pipeline there and then.
         share: span of the whole work this candidate is, for the share reported.
+        notes: gets a sentence where something had to be done again.
 
     Returns:
         For each piece uint8 [h, w, 3] of its box, of use where the piece's mask is.
@@ -108,7 +127,7 @@ def paint(
         crop = plan_crop(piece.box, piece.used, pixels.shape[:2], native, step)
         width = (share[1] - share[0]) / len(pieces)
         span = (share[0] + index * width, share[0] + (index + 1) * width)
-        image = _paint_crop(pixels, crop, pipe, words, sampling, generator, progress, span)
+        image = _paint_crop(pixels, crop, pipe, words, sampling, generator, progress, span, notes)
         (x0, y0, x1, y1), (left, top, _, _) = piece.box, crop.box
         painted.append(put_back(image, crop, pixels, used)[y0 - top : y1 - top, x0 - left : x1 - left])
     return painted
@@ -116,7 +135,7 @@ def paint(
 
 def _paint_crop(
     pixels: np.ndarray, crop: Crop, pipe: Any, words: Words, sampling: Sampling, generator: torch.Generator,
-    progress: Progress, span: tuple[float, float],
+    progress: Progress, span: tuple[float, float], notes: list[str] | None = None,
 ) -> np.ndarray:  # fmt: skip
     seen, mask = cut_out(pixels, crop)
     state = generator.get_state()
@@ -133,7 +152,8 @@ def _paint_crop(
             "The inpainting model gave no usable picture (not a number, or all black) although its picture decoder "
             "already runs in full precision; try another seed, less guidance, or another inpainting model."
         )
-    progress.step("The picture came out black: painting again with the picture decoder in full precision", span[0])
+    what = "black" if np.isfinite(image).all() else "as not a number"
+    progress.step(f"The picture came out {what}: painting again with the picture decoder in full precision", span[0])
     generator.set_state(state)
     with full_precision(vae):
         image, _ = _run(seen, mask, pipe, words, sampling, generator, progress, span)
@@ -142,6 +162,8 @@ def _paint_crop(
             "The inpainting model gave no usable picture (not a number, or all black), with its picture decoder in "
             "full precision too; try another seed, or another inpainting model."
         )
+    if notes is not None:
+        notes.append(f"The picture came out {what} in half precision and was painted again in full precision.")
     return _bytes(image)
 
 
@@ -157,22 +179,48 @@ def _run(
     def after_step(_pipe, step: int, _time, tensors: dict) -> dict:
         done = min(1.0, (step + 1) / total)
         progress.step(f"Painting, step {step + 1} of {total}", span[0] + (span[1] - span[0]) * done)
+        if progress.show is not None and step + 1 < total and (step + 1) % max(1, total // PREVIEWS) == 0:
+            picture = preview(pipe, tensors.get("latents"))
+            if picture is not None:
+                progress.show(picture)
         return tensors
+
+    options = {
+        "prompt": words.prompt, "negative_prompt": words.negative or None, "image": Image.fromarray(seen),
+        "mask_image": Image.fromarray(mask.astype(np.uint8) * 255), "height": seen.shape[0], "width": seen.shape[1],
+        "num_inference_steps": sampling.steps, "guidance_scale": sampling.guidance, "strength": sampling.strength,
+        "generator": generator, "output_type": "np", "callback_on_step_end": after_step,
+    }  # fmt: skip
+    known = inspect.signature(type(pipe).__call__).parameters  # FLUX knows no negative words
+    if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+        options = {name: value for name, value in options.items() if name in known}
 
     try:
         with torch.no_grad(), np.errstate(invalid="ignore"):
-            result = pipe(
-                prompt=words.prompt, negative_prompt=words.negative or None, image=Image.fromarray(seen),
-                mask_image=Image.fromarray(mask.astype(np.uint8) * 255), height=seen.shape[0], width=seen.shape[1],
-                num_inference_steps=sampling.steps, guidance_scale=sampling.guidance, strength=sampling.strength,
-                generator=generator, output_type="np", callback_on_step_end=after_step,
-            )  # fmt: skip
+            result = pipe(**options)
     finally:
         release = getattr(pipe, "maybe_free_model_hooks", None)
         if release is not None:  # a stopped run would leave offloaded parts on the device
             release()
     flags = getattr(result, "nsfw_content_detected", None)
     return np.asarray(result.images[0], np.float32), bool(flags and any(flags))
+
+
+def preview(pipe: Any, latents: torch.Tensor | None) -> np.ndarray | None:
+    """A small, rough picture of latents on their way, uint8 [h, w, 3]; None where they have another form.
+
+    Decoded at half the size or less, which costs a quarter and shows enough.
+    """
+    vae = getattr(pipe, "vae", None)
+    if latents is None or vae is None or latents.ndim != 4 or latents.shape[1] != vae.config.latent_channels:
+        return None
+    with torch.no_grad():
+        dtype = next(vae.parameters()).dtype
+        scale = min(0.5, PREVIEW_CELLS / max(latents.shape[2:]))
+        small = torch.nn.functional.interpolate(latents[:1].float(), scale_factor=scale, mode="area")
+        image = vae.decode((small / vae.config.scaling_factor).to(dtype), return_dict=False)[0][0].float()
+    pixels = np.nan_to_num(image.permute(1, 2, 0).cpu().numpy() / 2 + 0.5, nan=0.0)
+    return np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8)
 
 
 def usable(image: np.ndarray, mask: np.ndarray) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,29 @@ from ..progress import Progress
 from ..records import EditRequest, EditResult, Photo
 from . import background
 from .composite import changed_outside, compose
-from .exemplar import fill_parts
 from .extend import canvas_of
+from .judge import FAR, GONE, RETRIES, Judge, rank_of, score
 from .kinds import KINDS, painter_of, parse_color
 from .move import Lifted
+from .painters import Guard, Painter, painter_for
 from .pieces import Piece, joined, shape_pieces
 from .recolor import recolored
 
 #: Makes the picture of a seed; the span is the part of the whole work it is.
 Make = Callable[[int, tuple[float, float]], Photo]
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What makers of edits work with: the models, who is told, and the device's lock."""
+
+    models: Any
+    progress: Progress
+    guard: Guard
+
+    def painter(self, request: EditRequest, method: str) -> Painter:
+        """The painter of a request; see `painters.painter_for`."""
+        return painter_for(request, method, self.models, self.progress, self.guard)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,26 +47,31 @@ class Job:
         make: makes one picture.
         used: bool of the pictures' size, what may differ.
         made_by: who paints, in words.
-        seeds: whether another seed gives another picture.
+        painter: who paints; None where everything is computed and a seed makes no difference.
+        pieces: what is painted.
         origin: x and y of the photo's corner in the pictures.
         notes: sentences for the person.
-        models: revision of each model used, by its kind.
     """
 
     make: Make
     used: np.ndarray
     made_by: str
-    seeds: bool = False
+    painter: Painter | None = None
+    pieces: list[Piece] = field(default_factory=list)
     origin: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
-    models: dict[str, str] = field(default_factory=dict)
 
 
-def edit(photo: Photo, request: EditRequest, models: Any, progress: Progress | None = None) -> EditResult:
+def edit(
+    photo: Photo, request: EditRequest, models: Any, progress: Progress | None = None, judge: Judge | None = None,
+    guard: Guard = nullcontext,
+) -> EditResult:  # fmt: skip
     """Change what a mask selects; see `kinds.KINDS` for what can be done.
 
     Removing, moving and extending fill the gap from the photo itself (`exemplar`) unless diffusion is asked for;
-    replacing and restyling paint with the models' diffusion inpainting pipeline; the others are computed.
+    replacing and restyling paint with the models' diffusion inpainting pipeline; the others are computed. What a
+    diffusion model painted is judged: candidates are ranked, and where what was removed is still there another seed is
+    tried.
 
     Args:
         photo: the photo to edit.
@@ -59,6 +79,8 @@ def edit(photo: Photo, request: EditRequest, models: Any, progress: Progress | N
         models: where the pipeline comes from; only read for diffusion. `.inpaint()` gives a `diffusers` pipeline,
             `.title("inpaint")` its name for the person.
         progress: told of every step; raising `Cancelled` from it stops the work and leaves nothing behind.
+        judge: the models that judge; None leaves it at the seam, which needs none.
+        guard: makes a context that is held while a model works, such as a device's lock.
 
     Returns:
         One photo per candidate; every pixel outside `EditResult.mask` is the photo's own, which is measured.
@@ -69,30 +91,72 @@ def edit(photo: Photo, request: EditRequest, models: Any, progress: Progress | N
     """
     progress = progress or Progress()
     method = painter_of(request)
-    own = Progress(report=progress.report)
+    own = replace(progress, seconds={})
     with own.stage("mask"):
         progress.step("Shaping the mask", 0.0)
-        job = _MAKERS[request.kind](photo, request, method, models, own)
-    seeds = tuple(request.seed + i for i in range(request.candidates if job.seeds else 1))
+        job = _MAKERS[request.kind](photo, request, method, Bench(models, own, guard))
+    seeds = tuple(request.seed + i for i in range(request.candidates if job.painter else 1))
     notes = list(job.notes)
-    if request.candidates > 1 and not job.seeds:
+    if request.candidates > 1 and not job.painter:
         notes.append(f"There is one way to {request.kind}, whatever the seed: one result was made.")
-    images: list[Photo] = []
+    judged = job.painter is not None and job.painter.judged
+    look = Look(photo, request, job, judge or Judge(), own) if judged else None
+    made: list[tuple[Photo, int, dict[str, float]]] = []
     changed = 0
     for index, seed in enumerate(seeds):
+        span = index / len(seeds), (index + 1) / len(seeds)
         with own.stage("paint"):
-            images.append(job.make(seed, (index / len(seeds), (index + 1) / len(seeds))))
+            image = job.make(seed, span)
+        made.append(look.tried(image, seed, span[1]) if look else (image, seed, {}))
         with own.stage("check"):
-            changed += changed_outside(photo, images[-1], job.used, job.origin)
+            changed += changed_outside(photo, made[-1][0], job.used, job.origin)
     if changed:  # not a person's fault: the exactness of the result is a promise
         raise RuntimeError(f"{changed} pixels outside the mask differ from the photo")
+    made.sort(key=lambda one: -score(one[2]))  # stable: without a ranking the seeds' order stays
+    notes += dict.fromkeys([*(job.painter.notes if job.painter else ()), *(look.notes if look else ())])
     for stage, seconds in own.seconds.items():
         progress.seconds[stage] = progress.seconds.get(stage, 0.0) + seconds
     progress.step("Done", 1.0)
     return EditResult(
-        photo, tuple(images), job.used, seeds, job.made_by, changed, dict(own.seconds), job.origin, tuple(notes),
-        request=request, models=job.models,
+        photo, tuple(m[0] for m in made), job.used, tuple(m[1] for m in made), job.made_by, changed, dict(own.seconds),
+        job.origin, tuple(notes), tuple(m[2] for m in made) if look else (), request,
+        dict(job.painter.models) if job.painter else {},
     )  # fmt: skip
+
+
+class Look:
+    """Looks at what a model painted; `notes` gathers what a person should know."""
+
+    def __init__(self, photo: Photo, request: EditRequest, job: Job, judge: Judge, progress: Progress):
+        self.job, self.judge, self.progress, self.notes = job, judge, progress, []
+        self.seen: float | None = None
+        if request.kind == "remove" and judge.there is not None:
+            with progress.stage("judge"):
+                self.seen = judge.there(photo, job.used)
+        self.name = request.subject
+
+    def tried(self, image: Photo, seed: int, share: float) -> tuple[Photo, int, dict[str, float]]:
+        """A candidate, its seed and its ranks; where what was removed is still there, the best of further seeds."""
+        best = image, seed, self._rank(image)
+        for attempt in range(1, RETRIES + 1):
+            if best[2].get("there", 0.0) <= GONE:
+                break
+            other = seed + attempt * FAR
+            self.progress.step(f"The {self.name} is still there: trying seed {other}", share)
+            with self.progress.stage("paint"):
+                image = self.job.make(other, (share, share))
+            rank = self._rank(image)
+            if rank["there"] < best[2]["there"]:
+                best = image, other, rank
+        if best[1] != seed:
+            self.notes.append(f"With seed {seed} the {self.name} was still there; seed {best[1]} was taken instead.")
+        if best[2].get("there", 0.0) > GONE:
+            self.notes.append(f"The {self.name} may still be there: it is still seen after {RETRIES} more tries.")
+        return best
+
+    def _rank(self, image: Photo) -> dict[str, float]:
+        with self.progress.stage("judge"):
+            return rank_of(image, self.job.pieces, self.job.used, self.judge, self.seen)
 
 
 def check_request(request: EditRequest) -> str:
@@ -100,52 +164,52 @@ def check_request(request: EditRequest) -> str:
     return painter_of(request)
 
 
-def _filled(photo: Photo, request: EditRequest, method: str, models: Any, progress: Progress) -> Job:
+def _filled(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
     """Remove, replace, restyle: the pieces are painted anew."""
     pieces = shape_pieces(request, photo.pixels, KINDS[request.kind].growth)
     used = joined(pieces, photo.size)
     if request.kind == "remove":
         _something_left(used)
-    paint, made_by, revisions = _painter(request, method, models, progress)
+    painter = bench.painter(request, method)
 
     def make(seed: int, share: tuple[float, float]) -> Photo:
-        painted = paint(photo.pixels, pieces, used, seed, share)
+        painted = painter.paint(photo.pixels, pieces, used, seed, share)
         return compose(photo, [(p.box, new, p.alpha) for p, new in zip(pieces, painted, strict=True)])
 
-    return Job(make, used, made_by, seeds=True, models=revisions)
+    return Job(make, used, painter.made_by, painter, pieces)
 
 
-def _moved(photo: Photo, request: EditRequest, method: str, models: Any, progress: Progress) -> Job:
+def _moved(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
     """Move: lifted with soft edges, its place painted, laid down again."""
     pieces = shape_pieces(request, photo.pixels, None)
     hole = joined(pieces, photo.size)
     _something_left(hole)
     lifted = Lifted(photo, pieces, request)
-    paint, made_by, revisions = _painter(request, method, models, progress)
+    painter = bench.painter(request, method)
 
     def make(seed: int, share: tuple[float, float]) -> Photo:
-        painted = paint(photo.pixels, pieces, hole, seed, share)
+        painted = painter.paint(photo.pixels, pieces, hole, seed, share)
         return lifted.onto(compose(photo, [(p.box, new, p.alpha) for p, new in zip(pieces, painted, strict=True)]))
 
-    return Job(make, lifted.used(pieces, photo.size), made_by, seeds=True, models=revisions)
+    return Job(make, lifted.used(pieces, photo.size), painter.made_by, painter, pieces)
 
 
-def _extended(photo: Photo, request: EditRequest, method: str, models: Any, progress: Progress) -> Job:
+def _extended(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
     """Extend: the same on a wider canvas."""
     canvas, piece = canvas_of(photo, request)
-    paint, made_by, revisions = _painter(request, method, models, progress)
+    painter = bench.painter(request, method)
 
     def make(seed: int, share: tuple[float, float]) -> Photo:
-        (painted,) = paint(canvas.pixels, [piece], piece.used, seed, share)
+        (painted,) = painter.paint(canvas.pixels, [piece], piece.used, seed, share)
         return compose(canvas, [(piece.box, painted, piece.alpha)])
 
     notes = ()
     if method == "exemplar":
         notes = ("The new edges are copied from the photo: its textures go on, but no new things are invented.",)
-    return Job(make, piece.used, made_by, True, (request.left, request.top), notes, revisions)
+    return Job(make, piece.used, painter.made_by, painter, [piece], (request.left, request.top), notes)
 
 
-def _recolored(photo: Photo, request: EditRequest, method: str, models: Any, progress: Progress) -> Job:
+def _recolored(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
     pieces = shape_pieces(request, photo.pixels, KINDS["recolor"].growth)
     own = np.concatenate([photo.pixels[p.slices][p.core] for p in pieces])  # one thing, however many pieces
     color = parse_color(request.color)
@@ -160,14 +224,14 @@ def _recolored(photo: Photo, request: EditRequest, method: str, models: Any, pro
 def _computed(how: Callable[[Photo, EditRequest], tuple[Photo, np.ndarray]], made_by: str):
     """A maker of edits that are computed in one go, mask and picture together."""
 
-    def maker(photo: Photo, request: EditRequest, method: str, models: Any, progress: Progress) -> Job:
+    def maker(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
         image, used = how(photo, request)
         return Job(lambda seed, share: image, used, made_by)
 
     return maker
 
 
-_MAKERS: dict[str, Callable[[Photo, EditRequest, str, Any, Progress], Job]] = {
+_MAKERS: dict[str, Callable[[Photo, EditRequest, str, Bench], Job]] = {
     "remove": _filled, "replace": _filled, "restyle": _filled, "move": _moved, "extend": _extended,
     "recolor": _recolored,
     "blur": _computed(background.blurred, "blur of the background alone"),
@@ -179,36 +243,3 @@ _MAKERS: dict[str, Callable[[Photo, EditRequest, str, Any, Progress], Job]] = {
 def _something_left(used: np.ndarray) -> None:
     if used.all():
         raise NamebrushError("The mask covers the whole photo, so nothing is left to fill it from; select less of it.")
-
-
-#: Paints pieces: pixels, pieces, all that may change, seed, span of the work; for each piece uint8 [h, w, 3].
-Paint = Callable[[np.ndarray, list[Piece], np.ndarray, int, tuple[float, float]], list[np.ndarray]]
-
-
-def _painter(request: EditRequest, method: str, models: Any, progress: Progress) -> tuple[Paint, str, dict[str, str]]:
-    if method == "exemplar":
-        return _by_exemplar(progress), "exemplar fill", {}
-    return _by_diffusion(request, models, progress)
-
-
-def _by_exemplar(progress: Progress) -> Paint:
-    def paint(pixels, pieces, used, seed, share):
-        return fill_parts(pixels, used, [(p.box, p.used) for p in pieces], seed, progress, share)
-
-    return paint
-
-
-def _by_diffusion(request: EditRequest, models: Any, progress: Progress) -> tuple[Paint, str, dict[str, str]]:
-    from ..models.revisions import revisions_of
-    from . import diffusion  # torch and diffusers: seconds to import, not needed by the other painters
-    from .prompts import build_words
-
-    sampling = diffusion.sampling_of(request.kind, request.steps, request.guidance, request.strength)
-    with progress.stage("load"):
-        pipe = models.inpaint()
-    words = build_words(request.kind, request.prompt, request.negative_prompt, request.subject)
-
-    def paint(pixels, pieces, used, seed, share):
-        return diffusion.paint(pixels, pieces, used, pipe, words, sampling, seed, progress, share)
-
-    return paint, models.title("inpaint"), revisions_of(models, ("inpaint",))

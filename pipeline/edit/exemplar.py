@@ -34,7 +34,7 @@ ROUNDS = (6, 5, 3, 1)
 #: Neighbours voting per target where all sources are compared, and the number of targets up to which they are.
 NEIGHBOURS, ALL_TARGETS = 5, 1500
 #: Targets beyond which a level keeps the sources of the coarser one: the same detail at a fraction of the time.
-MOST_TARGETS = 160_000
+MOST_TARGETS = 60_000
 #: Width in pixels of what counts as grain, and the largest difference at the border taken for brightness.
 GRAIN, MOST_SHIFT = 4.0, 0.12
 #: Near the border the smoothest filling is a better guess of the colours, though not of the grain, than any example:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..device import on_device, share_of
+from ..device import share_of
 from ..edit.composite import count_changed
-from ..edit.edit import edit
-from ..edit.kinds import painter_of
 from ..errors import NamebrushError
 from ..models.revisions import revisions_of
 from ..progress import Progress
@@ -100,9 +97,7 @@ def _edit(step: Step, photo: Photo, pipe: Pipeline, progress: Progress) -> tuple
         raise NamebrushError("what was asked for is not in the session file.")
     if request.mask.shape != photo.size:
         raise NamebrushError("the photo before it came out in another size.")
-    device = on_device(pipe.models.device, progress) if painter_of(request) == "diffusion" else nullcontext()
-    with device:
-        result = edit(photo, request, pipe.models, progress)
+    result = pipe.do(photo, request, progress)
     differing = _differing(result, step.edit)
     return replace(step, photo=result.images[step.choice], edit=result), differing
 
