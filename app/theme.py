@@ -59,7 +59,7 @@ def theme() -> gr.themes.Base:
         body_background_fill_dark="#161514",
         body_text_color="#24211e",
         body_text_color_dark="#e9e5df",
-        body_text_color_subdued="#6b655d",
+        body_text_color_subdued="#5f5952",
         body_text_color_subdued_dark="#a19a90",
         background_fill_primary="#faf9f8",
         background_fill_primary_dark="#1f1d1b",

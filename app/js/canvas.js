@@ -40,7 +40,7 @@ namebrush.canvas = (() => {
       else if (cursor) drawing.points = [...(drawing.points || []), [x - 0.5, y - 0.5, tool === 'subtract' ? 0 : 1]];
       painter.drawOver(hovered, drawing);
     }
-    const moved = () => { redraw(); $('.nbc-zoom', element).textContent = Math.round(view.scale * painter.ratio * 100) + ' %'; wipeTo(painter.wipe); };
+    const moved = () => { redraw(); touch(); $('.nbc-zoom', element).textContent = Math.round(view.scale * painter.ratio * 100) + ' %'; wipeTo(painter.wipe); };
     function resize() {
       const { width, height } = area.getBoundingClientRect();
       if (!width || !height) return;
@@ -84,6 +84,7 @@ namebrush.canvas = (() => {
     }
     function click(x, y, shift) {
       if (painter.wipe !== null) return;
+      if (explain) tell('point', { x, y });
       if (explain) return tell('explain', { x, y, region: scene.at(x, y)?.id ?? null });
       if (hands.tool === 'pick') {
         const region = scene.at(x, y);
@@ -120,9 +121,14 @@ namebrush.canvas = (() => {
       hands.tool = tool;
       hands.corner = null;
       area.dataset.tool = tool;
+      touch();
       for (const b of $$('[data-tool]', element)) if (b !== area) b.setAttribute('aria-pressed', b.dataset.tool === tool);
       tell('tool', tool);
       over();
+    }
+    // With the whole photo in view a finger scrolls the page; else it moves the photo or draws.
+    function touch() {
+      area.style.touchAction = hands.tool === 'pick' && view.fitted && !explain ? 'pan-y' : 'none';
     }
     function setLayer(name, shown) {
       painter.layers[name] = shown;

@@ -90,7 +90,7 @@ def visit(browser, served):
     """A function that opens the page as a new visitor; after the test no request may have left the machine."""
     contexts, asked, broken = [], [], []
 
-    def new(**options):
+    def new(path: str = "", ready: str = "#canvas [data-stamp]", **options):
         context = browser.new_context(
             viewport=options.pop("viewport", {"width": 1280, "height": 800}), accept_downloads=True, **options
         )
@@ -99,8 +99,8 @@ def visit(browser, served):
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(served)
-        page.wait_for_selector("#canvas img")
+        page.goto(served + path)
+        page.wait_for_selector(ready)
         return page
 
     yield new

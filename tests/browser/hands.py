@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
-SETTLED = """() => !document.querySelector('#canvas [data-testid=status-tracker]:not(.hide)')"""
-
-
-STEADY = """() => {
-  const image = document.querySelector('#canvas img');
-  const shown = image && image.complete && image.naturalWidth ? image.src : '';
-  const seen = (window.seen ??= {shown: '', since: 0});
-  if (shown !== seen.shown) Object.assign(seen, {shown, since: performance.now()});
-  return shown && performance.now() - seen.since > 500;
-}"""
+BUSY = ":is(#canvas, #picture, #compared) [data-testid=status-tracker]:not(.hide)"
+SETTLED = """() => {
+  const busy = document.querySelector('BUSY');
+  const stamp = document.querySelector('#canvas [data-stamp]')?.dataset.stamp ?? '';
+  const seen = (window.seen ??= {stamp: '', since: 0});
+  if (busy || stamp !== seen.stamp) Object.assign(seen, {stamp, since: performance.now()});
+  return stamp !== '' && performance.now() - seen.since > 500;
+}""".replace("BUSY", BUSY)
 
 
 def settle(page) -> None:
-    """Wait until nothing is being worked on and the picture on the canvas stays."""
+    """Wait until nothing is being worked on and the scene on the canvas stays."""
     page.wait_for_function(SETTLED)
-    page.wait_for_function(STEADY)
-
-
-def repainted(page, action) -> None:
-    """Do something and wait until the canvas shows another picture for it."""
-    before = page.locator("#canvas img").get_attribute("src")
-    action()
-    page.wait_for_function("src => document.querySelector('#canvas img')?.getAttribute('src') !== src", arg=before)
-    settle(page)
 
 
 def status(page) -> str:
@@ -47,9 +36,9 @@ def wait_for_status(page, words: str) -> str:
 
 
 def wait_for_legend(page, names: list[str]) -> None:
-    """Wait until the legend shows exactly these names."""
+    """Wait until the chips show exactly these names."""
     page.wait_for_function(
-        "names => JSON.stringify([...document.querySelectorAll('.nb-chip')].map(c => c.dataset.name)) === names",
+        "names => JSON.stringify([...document.querySelectorAll('.nb-chip-main')].map(c => c.dataset.name)) === names",
         arg=json.dumps(names, separators=(",", ":"), ensure_ascii=False),
     )
 
@@ -60,18 +49,57 @@ def name_things(page, words: str) -> None:
     page.locator("#find").click()
 
 
-def canvas_pixels(page) -> np.ndarray:
-    """The picture on the canvas as it came from the server, uint8 [h, w, 3]."""
-    url = page.locator("#canvas img").get_attribute("src")
-    data = page.request.get(url).body()
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+def scene(page) -> dict:
+    """What the canvas was told."""
+    return page.evaluate("() => namebrush.table.scene.data")
 
 
-def click_at(page, x: float, y: float, size: tuple[int, int]) -> None:
-    """Click photo pixel x, y of a photo of height and width `size` on the canvas."""
+def canvas_pixels(page, which: str = "under") -> np.ndarray:
+    """What is drawn on one of the canvas's two surfaces, uint8 [h, w, 4]."""
+    # Two frames on, everything that was asked for is drawn.
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    width, height, values = page.evaluate(
+        """which => { const c = document.querySelector('.nbc-' + which);
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        let s = ''; for (let i = 0; i < d.length; i += 8192) s += String.fromCharCode(...d.subarray(i, i + 8192));
+        return [c.width, c.height, btoa(s)]; }""",
+        which,
+    )
+    return np.frombuffer(base64.b64decode(values), np.uint8).reshape(height, width, 4)
+
+
+def place(page, x: float, y: float) -> tuple[float, float]:
+    """Where photo pixel x, y is on the screen."""
+    area = page.locator(".nbc-view")
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    dx, dy = page.evaluate(
+        "([x, y]) => { const v = namebrush.table.view; return [x * v.scale + v.left, y * v.scale + v.top] }",
+        [x + 0.5, y + 0.5],
+    )
+    return box["x"] + dx, box["y"] + dy
+
+
+def click_at(page, x: float, y: float, **options) -> None:
+    """Click photo pixel x, y on the canvas."""
     settle(page)
-    box = page.locator("#canvas img").bounding_box()
-    page.mouse.click(box["x"] + (x + 0.5) / size[1] * box["width"], box["y"] + (y + 0.5) / size[0] * box["height"])
+    page.mouse.click(*place(page, x, y), **options)
+
+
+def drag(page, *points: tuple[float, float]) -> None:
+    """Press at the first photo pixel, move through the others, let go."""
+    settle(page)
+    places = [place(page, *p) for p in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for at in places[1:]:
+        page.mouse.move(*at, steps=4)
+    page.mouse.up()
+
+
+def use(page, tool: str) -> None:
+    """Take a tool."""
+    page.locator(f".nbc-tools [data-tool={tool}]").click()
 
 
 def choose(page, group: str, label: str) -> None:

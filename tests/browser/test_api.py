@@ -25,9 +25,9 @@ def photo():
     return gradio_client.handle_file(str(examples()[0].path))
 
 
-def test_only_three_endpoints_are_named(client):
+def test_exactly_these_endpoints_are_named(client):
     named = client.view_api(return_format="dict", print_info=False)
-    assert set(named["named_endpoints"]) == {"/segment", "/select", "/edit"}
+    assert set(named["named_endpoints"]) == {"/segment", "/select", "/correct", "/edit", "/compare"}
     assert not named["unnamed_endpoints"]
 
 
