@@ -67,6 +67,7 @@ class Pipeline(ByHand, Trained):
         groupvit: Any = None,
         sam3: Any = None,
         device: Any = None,
+        memory: str = "auto",
         cache_bytes: int = CACHE_BYTES,
         progress: Progress | None = None,
     ) -> Pipeline:
@@ -77,7 +78,7 @@ class Pipeline(ByHand, Trained):
         Raises:
             NamebrushError: unknown preset or part, or weights that are not here and cannot be fetched.
         """
-        parts = {"clip": clip, "dino": dino, "sam": sam, "inpaint": inpaint, "device": device}
+        parts = {"clip": clip, "dino": dino, "sam": sam, "inpaint": inpaint, "device": device, "memory": memory}
         models = load_models(preset, progress=progress or Progress(), **parts)
         return cls(models, cache_bytes, Shelf(models.device, {"clipseg": clipseg, "groupvit": groupvit, "sam3": sam3}))
 

@@ -13,6 +13,7 @@ from ..errors import NamebrushError
 from ..progress import Progress
 from . import builtin, fetch, official
 from .catalog import KINDS, get_preset
+from .memory import PLANS
 from .records import ClipModel, DinoModel, Geometry, SamModel
 
 _RECORDS = {"clip": ClipModel, "dino": DinoModel, "sam": SamModel}
@@ -27,6 +28,7 @@ def load_models(
     sam: Part = None,
     inpaint: Any = None,
     device: str | torch.device | None = None,
+    memory: str = "auto",
     progress: Progress | None = None,
 ) -> Models:
     """The models of a preset, parts replaced where named; nothing is loaded or fetched before it is used.
@@ -37,6 +39,7 @@ def load_models(
             `fetch.choose`), or a model that is already in memory (`ClipModel`, `DinoModel`, `SamModel`, a `diffusers`
             pipeline).
         device: a torch device; None: a graphics card if there is one.
+        memory: how the inpainting model lies in memory, a name of `memory.PLANS`.
         progress: told when a part is fetched or loaded later on.
 
     Raises:
@@ -60,7 +63,9 @@ def load_models(
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError) as error:
         raise NamebrushError(f"The device {device} is not available here; use cpu.") from error
-    return Models(chosen.name, chosen.geometry, parts, place, progress)
+    if memory not in PLANS:
+        raise NamebrushError(f"{memory!r} is no plan for memory; choose from {', '.join(PLANS)}.")
+    return Models(chosen.name, chosen.geometry, parts, place, progress, memory)
 
 
 class Models:
@@ -70,11 +75,14 @@ class Models:
         preset: name of the preset.
         geometry: how photos are cut for this CLIP unless a recipe or a setting says otherwise.
         device: where the models are.
+        memory: plan for the inpainting model's memory.
     """
 
     def __init__(
-        self, preset: str, geometry: Geometry, parts: dict[str, Any], device: torch.device, progress: Progress | None
-    ):
+        self, preset: str, geometry: Geometry, parts: dict[str, Any], device: torch.device, progress: Progress | None,
+        memory: str = "auto",
+    ):  # fmt: skip
+        self.memory = memory
         self.preset, self.geometry, self.device = preset, geometry, device
         self._parts, self._progress = parts, progress or Progress()
         self._locks = {kind: threading.RLock() for kind in KINDS}
