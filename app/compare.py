@@ -34,10 +34,10 @@ FIRST = ("clip", "sclip", "trident")
 
 
 def recipes() -> list:
-    """All methods the engine knows, as recipes."""
-    from pipeline.dense.recipes import RECIPES
+    """All methods the engine knows: recipes, and the trained models they are compared with."""
+    from pipeline.methods import all_methods
 
-    return list(RECIPES.values())
+    return list(all_methods().values())
 
 
 def compare(session: Session, words: str, methods: Sequence[str], options: dict, progress: Progress) -> Told:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .by_hand import ByHand
 from .cache import ByteCache
-from .comparators.registry import COMPARATORS
+from .comparators.registry import COMPARATORS, get_comparator, own_settings
 from .comparators.shelf import Shelf
 from .dense.encode import encode
 from .dense.options import asked_recipe, dataset_settings, options_text
@@ -118,6 +118,11 @@ class Pipeline(ByHand, Trained):
             upsample: "loftup" makes the features finer; whatever else is done with the words.
             progress: see the class.
         """
+        if get_comparator(method):
+            raise NamebrushError(
+                f"{get_comparator(method).title} is a trained model without CLIP's dense features; choose a "
+                "training-free method for this."
+            )
         photo, progress = self.open(photo), progress or Progress()
         asked = asked_recipe(method, proxy, options, dataset)
         recipe, geometry = self._recipe(asked, residual), self._geometry(short_side, window, stride)
@@ -209,7 +214,11 @@ class Pipeline(ByHand, Trained):
         progress: Progress | None = None,
         **settings: Any,
     ) -> tuple[Segmentation, ...]:
-        """The same names in the same photo under several methods, in the order given; arguments as for `segment`."""
+        """The same names in the same photo under several methods, in the order given; arguments as for `segment`.
+
+        Settings that only the training-free methods have do not hold for trained comparators among them; a note on
+        their segmentation says which were left out.
+        """
         photo, methods = self.open(photo), tuple(methods)
         if not methods:
             raise NamebrushError("Name at least one method to compare, for example: clip,sclip,trident.")
@@ -218,7 +227,9 @@ class Pipeline(ByHand, Trained):
         found = []
         for i, method in enumerate(methods):
             part = shared_progress(progress, i / len(methods), (i + 1) / len(methods)) if progress else None
-            found.append(self.segment(photo, classes, method=method, progress=part, **settings))
+            kept, notes = own_settings(method, settings, SegmentSettings)
+            one = self.segment(photo, classes, method=method, progress=part, **kept)
+            found.append(dataclasses.replace(one, notes=one.notes + notes) if notes else one)
         return tuple(found)
 
     def _finished(

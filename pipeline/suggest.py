@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from .comparators.registry import get_comparator
 from .dense.cosines import frame_cosines
 from .device import on_device, share_of
+from .models.catalog import get_preset
 from .photo import PhotoSource
 from .progress import Progress
 from .segment import class_probabilities
@@ -49,6 +51,8 @@ def suggest(pipe, photo: PhotoSource, count: int = 12, progress: Progress | None
         Between 0 and `count` names.
     """
     progress = progress or Progress()
+    if get_comparator(encoding.get("method", "")):  # has no dense features; names are asked of the preset's method
+        encoding = {"method": get_preset(pipe.preset).method}
     clip = pipe.models.clip
     vocabulary = parse_vocabulary([entry.split(";")[0] for entry in clip.distractors or WORDS], "none", 0.0)
     encoded = pipe.encode(photo, progress=share_of(progress, 0.0, 0.8), **encoding)

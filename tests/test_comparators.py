@@ -180,3 +180,20 @@ def test_pipeline_load_takes_folders(folders):
     pipe = Pipeline.load("tiny", groupvit=str(folders["groupvit"]), device="cpu")
     found = pipe.segment(picture(), "dog, cloud, rock", method="groupvit", refine="none", background="none")
     assert found.scores.shape == (3, 96, 128) and found.notes == ()
+
+
+def test_a_comparison_leaves_out_what_is_not_theirs_and_says_so(pipe):
+    both = pipe.compare(picture(), "dog, sky, grass", ["sclip", "groupvit"], refine="none", temperature=0.5,
+                        templates="auto", short_side=96, window=64, stride=32)  # fmt: skip
+    assert both[0].notes == ()
+    assert both[1].notes == (
+        "GroupViT goes its own way: temperature, short_side, window, stride did not hold for it.",
+    )
+
+
+def test_what_needs_dense_features_is_refused_or_asked_of_the_presets_own(pipe):
+    from pipeline.suggest import suggest
+
+    with pytest.raises(NamebrushError, match="CLIPSeg is a trained model without CLIP's dense features"):
+        pipe.encode(picture(), "ClipSeg")
+    assert suggest(pipe, picture(), method="clipseg") == suggest(pipe, picture(), method="sclip")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,24 @@ COMPARATORS: dict[str, Comparator] = {
 def get_comparator(name: str) -> Comparator | None:
     """A comparator by its name in any case, or None where the method is another."""
     return COMPARATORS.get(name.strip().casefold())
+
+
+def own_settings(method: str, given: Mapping[str, Any], record: type) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Settings of a comparison as far as they are a method's, and a sentence about those that are not.
+
+    Args:
+        method: any method's name.
+        given: keyword arguments of `Pipeline.segment`.
+        record: `settings.SegmentSettings`; what is not among its fields (refinement) is every method's.
+    """
+    comparator = get_comparator(method)
+    if comparator is None:
+        return dict(given), ()
+    defaults = {f.name: f.default for f in dataclasses.fields(record) if f.name not in SHARED}
+    dropped = [name for name, value in given.items() if name in defaults and value != defaults[name]]
+    kept = {name: value for name, value in given.items() if name not in defaults}
+    note = f"{comparator.title} goes its own way: {', '.join(dropped)} did not hold for it."
+    return kept, (note,) if dropped else ()
 
 
 def check_settings(comparator: Comparator, settings: Any) -> None:

@@ -78,6 +78,7 @@ def pack_segmentation(found: Segmentation, name: str, put: Put) -> dict:
         "name": name,
         "classes": [[one.name, *one.synonyms] for one in words.classes],
         "background": list(words.background), "threshold": words.threshold, "word_notes": list(words.notes),
+        "groups": [[group, *members] for group, members in words.groups],
         "regions": regions, "arrays": bool(arrays), "preset": found.preset, "method": found.method,
         "refine": found.refine, "seconds": dict(found.seconds), "notes": list(found.notes),
     }  # fmt: skip
@@ -90,7 +91,10 @@ def unpack_segmentation(packed: Mapping, photo: Photo, get: Get) -> Segmentation
     labels[labels == _NO_LABEL] = -1
     arrays = _arrays(get(f"{name}-regions.npz")) if packed["arrays"] else {}
     classes = tuple(ClassName(str(one[0]), tuple(map(str, one[1:]))) for one in packed["classes"])
-    words = Vocabulary(classes, tuple(packed["background"]), float(packed["threshold"]), tuple(packed["word_notes"]))
+    groups = tuple((str(group[0]), tuple(map(int, group[1:]))) for group in packed.get("groups", ()))
+    words = Vocabulary(
+        classes, tuple(packed["background"]), float(packed["threshold"]), tuple(packed["word_notes"]), groups
+    )
     return Segmentation(
         photo, words, labels, _arrays(get(f"{name}-scores.npz"))["scores"].astype(np.float32),
         tuple(_unpack_region(one, str(i), arrays) for i, one in enumerate(packed["regions"])),
