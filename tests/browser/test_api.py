@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,18 @@ def test_what_is_wrong_is_said(client, photo):
         client.predict(photo, "remove", api_name="/edit")
     with pytest.raises(gradio_client.exceptions.AppError, match="x0, y0, x1, y1"):
         client.predict(photo, None, [1, 2], api_name="/select")
+
+
+def test_the_session_in_the_documentation_runs(served, capsys):
+    text = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    exec(compile(code, "docs/api.md", "exec"), {"ADDRESS": served, "PHOTO": str(examples()[0].path)})
+    said = capsys.readouterr().out
+    assert "['tree', 'car', 'fence']" in said and "Names: tree, car" in said and "Made with Namebrush" in said
+
+
+def test_every_endpoint_says_what_it_takes(client):
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    for name, info in named.items():
+        assert len(info.get("description") or "") > 20, name
+        assert all(p["parameter_name"] for p in info["parameters"])
