@@ -141,11 +141,15 @@ class SamEmbedding:
         features: float32 [1, C, g, g], the encoder's output over the padded square.
         input_size: height and width of the resized photo inside the square, in SAM input pixels.
         original_size: height and width of the photo.
+        fine: finer feature maps float32 [1, c, n, n], the finest first, which SAM 2's mask decoder adds; SAM has none.
+        stretched: the photo was stretched over the whole square (SAM 2), not padded.
     """
 
     features: np.ndarray
     input_size: tuple[int, int]
     original_size: tuple[int, int]
+    fine: tuple[np.ndarray, ...] = ()
+    stretched: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "features", frozen(self.features, np.float32, "features", 1, None, None, None))
@@ -163,7 +167,7 @@ class Encoded:
         photo_hash: the photo it belongs to.
         preset, method: what made it.
         seconds: seconds per image encoder.
-        recipe: the `dense.recipes.Recipe` that made it, where its way of reading words is more than cosines.
+        recipe: the `dense.recipe.Recipe` that made it, whose reader brings words in; None: plain cosines.
     """
 
     maps: tuple[FeatureMap, ...]
