@@ -8,7 +8,7 @@ whose weights gain from it says so (`SamModel.zoom`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,10 +16,12 @@ import torch
 from ..dense.sam_features import prepare
 from ..models.records import SamModel
 from ..records import Box, Prompt, SamEmbedding
-from .sam import decode, low_side, mask_to_logits, upsample
+from .sam import decode, low_side, mask_to_logits, positive_box, upsample
 
 #: Cut-outs that go through the image encoder at once.
 BATCH = 8
+#: Things wider than this share of the photo's longer side are seen well enough the first time.
+WIDEST = 0.6
 #: Sides of a cut-out in pixels below which there is nothing more to see.
 LEAST = 48
 
@@ -93,3 +95,38 @@ def _moved(prompt: Prompt, box, cut: Box, mask: np.ndarray | None, inner: SamEmb
     start = None if mask is None else mask_to_logits(mask[y0:y1, x0:x1], inner, low)
     moved = (box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0)
     return Prompt(prompt.points[inside] - np.float32([x0, y0]), prompt.labels[inside], moved, start)
+
+
+def look_closer_at_regions(
+    sam: SamModel, pixels: np.ndarray, embedding: SamEmbedding, prompts: Sequence[Prompt], logits: np.ndarray,
+    step: Callable[[int, int], None] = lambda done, count: None,
+) -> dict[int, tuple[Box, np.ndarray]]:
+    """A second look at every region whose first mask is smaller than `WIDEST` of the photo; without rough masks.
+
+    Args:
+        step: called with the cut-outs done and their count, between batches.
+
+    Returns:
+        By index of the prompt what `merge.merge` takes as `closer`.
+    """
+    size = (pixels.shape[0], pixels.shape[1])
+    boxes = {}
+    for i, answer in enumerate(logits):
+        reach = positive_box(answer, embedding, size)
+        if reach is None:
+            continue
+        mask = upsample(answer[None], embedding, reach)[0] > 0
+        if not mask.any():
+            continue
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        box = (reach[0] + columns[0], reach[1] + rows[0], reach[0] + columns[-1] + 1, reach[1] + rows[-1] + 1)
+        if max(box[2] - box[0], box[3] - box[1]) <= WIDEST * max(size):
+            boxes[i] = tuple(map(int, box))
+    seen, wanted = {}, list(boxes)
+    for start in range(0, len(wanted), BATCH):
+        step(start, len(wanted))
+        chosen = wanted[start : start + BATCH]
+        asked = [Prompt(prompts[i].points, prompts[i].labels, prompts[i].box) for i in chosen]
+        looks = look_closer(sam, pixels, embedding, asked, [boxes[i] for i in chosen], logits[chosen])
+        seen.update(zip(chosen, looks, strict=True))
+    return seen

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
 
-from ..records import SamEmbedding
+from ..records import Box, SamEmbedding
 from .regions import Component, nearest_index
 from .sam import positive_box, upsample
 
@@ -32,6 +32,7 @@ def merge(
     protect_failed: bool = False,
     refined_scores: np.ndarray | None = None,
     step: Callable[[int], None] = lambda done: None,
+    closer: Mapping[int, tuple[Box, np.ndarray]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Decide every pixel between the kept masks.
 
@@ -51,6 +52,8 @@ def merge(
         refined_scores: float32 [C, H, W] zeros to be filled with R, rejected regions included (R = max(R, p) there);
             None: R is not kept.
         step: called with the number of regions done, between two of them.
+        closer: for regions looked at twice, the part of the photo and the logits float32 [h, w] there, which stand in
+            for the first look's.
 
     Returns:
         int32 [H, W] labels, and int32 [H, W] sources: i where region i's mask won, N + i where region i's coarse area
@@ -65,13 +68,16 @@ def merge(
     for i in np.flatnonzero(kept):
         step(int(i))
         c = components[i].class_index
-        box = positive_box(logits[i], embedding, size)
+        box, answer = (closer or {}).get(int(i), (None, None))
+        if box is None:
+            box = positive_box(logits[i], embedding, size)
         if box is None:
             continue
         if c != current:
             current, probability = c, photo_probability(scores, c, size)
         at = (slice(box[1], box[3]), slice(box[0], box[2]))
-        answer = upsample(logits[i : i + 1], embedding, box, size)[0]
+        if answer is None:
+            answer = upsample(logits[i : i + 1], embedding, box, size)[0]
         value = probability[at] / (1 + np.exp(-np.maximum(answer, 0)))
         value[answer <= 0] = 0
         wins = value > best[at]
