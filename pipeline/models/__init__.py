@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .catalog import CHECKPOINTS, KINDS, PRESETS, Checkpoint, Preset, get_preset, of_kind
-from .records import ClipModel, DinoModel, Geometry, SamModel
+from .records import ClipModel, DinoModel, Geometry, Sam2, SamModel
 
 __all__ = [
     "CHECKPOINTS", "KINDS", "PRESETS", "Checkpoint", "ClipModel", "DinoModel", "Geometry", "Models", "Preset",
-    "SamModel", "get_preset", "load_models", "of_kind",
+    "Sam2", "SamModel", "get_preset", "load_models", "of_kind",
 ]  # fmt: skip
 
 

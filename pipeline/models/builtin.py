@@ -232,6 +232,7 @@ def load_sam(folder: str | Path | None = None) -> SamModel:
     return SamModel(
         sam=model, name=_name(folder, "sam"),
         iou_threshold=float(config.get("iou_threshold", 0.8)), cos_fac=config.get("cos_fac"), zoom=config.get("zoom"),
+        mask_prompts=bool(config.get("mask_prompts", True)),
     )  # fmt: skip
 
 

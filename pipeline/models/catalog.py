@@ -55,6 +55,7 @@ class Checkpoint:
         bytes: size of the download, rounded where the exact value is not published.
         licence: of the weights.
         card: a sentence or two on what it knows and where it comes from.
+        adapter: weights laid into it, or None.
     """
 
     name: str
@@ -65,13 +66,15 @@ class Checkpoint:
     bytes: int
     licence: str
     card: str
+    adapter: Source | None = None
 
 
 @dataclass(frozen=True)
 class Preset:
     """A set of parts that fit together.
 
-    `inpaint` may be "" where there is none; `method` is what the page starts with, the one that measured best.
+    `inpaint` may be "" where there is none; `method` is what the page starts with, the one that measured best;
+    `islands` is the smallest island of a refined map, in smallest regions (`RefineSettings.islands`).
     """
 
     name: str
@@ -82,6 +85,7 @@ class Preset:
     geometry: Geometry
     card: str
     method: str = "trident"
+    islands: float = 0.0
 
     def part(self, kind: str) -> str:
         """Name of the checkpoint of one kind."""
@@ -117,14 +121,25 @@ def _dino(name: str, title: str, kind: str, size: int, card: str) -> Checkpoint:
     return Checkpoint(name, "dino", title, kind, sources, size, "Apache-2.0", card)
 
 
-def _inpaint(name: str, title: str, repos: tuple[str, ...], size: int, licence: str, card: str) -> Checkpoint:
-    return Checkpoint(name, "inpaint", title, "", tuple(Source(repo=r) for r in repos), size, licence, card)
+def _sam2(size: str, title: str, length: int) -> Checkpoint:
+    repo, files = f"facebook/sam2.1-hiera-{size}", ("config.json", "model.safetensors")
+    source = Source(repo=repo, files=files, extras=("preprocessor_config.json",))
+    card = "Meta's SAM 2.1 for refinement and selection; Trident's aggregation needs the first SAM."
+    return Checkpoint(f"sam2-{size}", "sam", f"SAM 2.1 {title}", "sam2", (source,), length, "Apache-2.0", card)
+
+
+def _inpaint(
+    name: str, title: str, repos: tuple[str, ...], size: int, licence: str, card: str, lcm: str = ""
+) -> Checkpoint:
+    adapter = Source(repo=lcm, files=("pytorch_lora_weights.safetensors",)) if lcm else None
+    return Checkpoint(name, "inpaint", title, "", tuple(Source(repo=r) for r in repos), size, licence, card, adapter)
 
 
 def _own(kind: str, title: str, card: str, size: int) -> Checkpoint:
     return Checkpoint(f"namebrush-{kind}", kind, title, "", (), size, "Apache-2.0", card)
 
 
+_SD15 = ("stable-diffusion-v1-5/stable-diffusion-inpainting", "botp/stable-diffusion-v1-5-inpainting")
 _DINO_CARD = "Meta's DINO, trained on ImageNet without labels; its patches know what belongs together."
 _ALL = (
     _own("clip", "Namebrush CLIP", "Trained by us on drawn scenes; it knows only their nouns.", 12_000_000),
@@ -162,6 +177,8 @@ _ALL = (
          "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622", 1_249_524_607),
     _sam("h", "sam_vit_h_4b8939.pth", "4b8939",
          "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e", 2_564_550_879),
+    _sam2("tiny", "Hiera-T", 156_000_000), _sam2("small", "Hiera-S", 184_000_000),
+    _sam2("base-plus", "Hiera-B+", 323_000_000), _sam2("large", "Hiera-L", 898_000_000),
     _inpaint(
         "sd2-inpainting", "Stable Diffusion 2 inpainting",
         ("sd2-community/stable-diffusion-2-inpainting", "stabilityai/stable-diffusion-2-inpainting"),
@@ -170,13 +187,42 @@ _ALL = (
     ),
     _inpaint(
         "sd15-inpainting", "Stable Diffusion 1.5 inpainting",
-        ("stable-diffusion-v1-5/stable-diffusion-inpainting", "botp/stable-diffusion-v1-5-inpainting"),
-        2_740_000_000, "CreativeML Open RAIL-M",
+        _SD15, 2_740_000_000, "CreativeML Open RAIL-M",
         "Runway's inpainting model for 512 px, from copies of its first home; brings a checker for unsafe pictures.",
     ),
     _inpaint(
         "sdxl-inpainting", "Stable Diffusion XL inpainting", ("diffusers/stable-diffusion-xl-1.0-inpainting-0.1",),
         6_940_000_000, "CreativeML Open RAIL++-M", "An inpainting model for 1024 px made from Stable Diffusion XL.",
+    ),
+    _inpaint(
+        "sd15-inpainting-lcm", "Stable Diffusion 1.5 inpainting in few steps", _SD15, 2_875_000_000,
+        "CreativeML Open RAIL-M",
+        "The same with latent consistency's adapter laid in: four to eight steps in place of fifty, a little plainer.",
+        lcm="latent-consistency/lcm-lora-sdv1-5",
+    ),
+    _inpaint(
+        "sdxl-inpainting-lcm", "Stable Diffusion XL inpainting in few steps",
+        ("diffusers/stable-diffusion-xl-1.0-inpainting-0.1",), 7_334_000_000, "CreativeML Open RAIL++-M",
+        "The same with latent consistency's adapter laid in: four to eight steps in place of fifty.",
+        lcm="latent-consistency/lcm-lora-sdxl",
+    ),
+    _inpaint(
+        "flux-fill", "FLUX.1 Fill", ("black-forest-labs/FLUX.1-Fill-dev",), 33_900_000_000,
+        "FLUX.1 [dev] Non-Commercial",
+        "Black Forest Labs' inpainting model for 1024 px; its licence must be accepted on the hub, it is not for "
+        "commercial use, and it needs some 30 GB of memory in half precision.",
+    ),
+    Checkpoint(
+        "lama", "inpaint", "LaMa", "",
+        (Source(
+            url="https://github.com/Sanster/models/releases/download/add_big_lama/big-lama.pt",
+            checks=(
+                "md5:e3aa4aaa15225a33ec84f9f4bc47e500",
+                "sha256:344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9",
+            ),
+            size=205_669_692,
+        ),), 205_669_692, "Apache-2.0",
+        "Samsung's network for removing things, as a TorchScript file; quick, knows no words.",
     ),
 )  # fmt: skip
 

@@ -133,6 +133,21 @@ def _local(source: Source) -> Path | None:
     return None if None in found else _answer(source, found)
 
 
+def fetch_source(source: Source, title: str, progress: Progress | None = None) -> Path:
+    """The file or folder of one source, from this machine or fetched.
+
+    Raises:
+        NamebrushError: it is not here and could not be fetched; the sentence says why.
+    """
+    found = _local(source)
+    if found is not None:
+        return found
+    try:
+        return _remote(source, title, progress or Progress())
+    except DownloadError as error:
+        raise NamebrushError(f"{title} could not be fetched from {source.place}: {error}") from error
+
+
 def _remote(source: Source, title: str, progress: Progress) -> Path:
     """Fetch one source."""
     checks = tuple(Check.parse(text) for text in source.checks)
@@ -167,15 +182,10 @@ def _of(checkpoint: Checkpoint) -> Choice:
 
 def _from_hub(kind: str, repo: str) -> Checkpoint:
     """A checkpoint that only a hub name is known of."""
-    if kind == "sam":
-        raise NamebrushError(
-            f"SAM is loaded from segment_anything's own files, not from hub repositories such as {repo}; "
-            f"choose one of {_names('sam')}, or name a .pth file."
-        )
     if kind == "clip":
         weights = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
         sources = tuple(Source(repo=repo, files=("open_clip_config.json", name)) for name in weights)
-    elif kind == "dino":
+    elif kind in ("dino", "sam"):  # hub folders of SAM are SAM 2; the first SAM has files of its own
         weights = ("model.safetensors", "pytorch_model.bin")
         extras = ("preprocessor_config.json",)
         sources = tuple(Source(repo=repo, files=("config.json", name), extras=extras) for name in weights)

@@ -14,10 +14,10 @@ from ..progress import Progress
 from . import builtin, fetch, official
 from .catalog import KINDS, get_preset
 from .memory import PLANS
-from .records import ClipModel, DinoModel, Geometry, SamModel
+from .records import ClipModel, DinoModel, Geometry, Sam2, SamModel
 
-_RECORDS = {"clip": ClipModel, "dino": DinoModel, "sam": SamModel}
-Part = str | Path | ClipModel | DinoModel | SamModel | None
+_RECORDS = {"clip": ClipModel, "dino": DinoModel, "sam": (SamModel, Sam2)}
+Part = str | Path | ClipModel | DinoModel | SamModel | Sam2 | None
 
 
 def load_models(
@@ -51,7 +51,8 @@ def load_models(
     for kind, value in wanted.items():
         named = isinstance(value, (str, Path))
         if value is not None and not named and kind in _RECORDS and not isinstance(value, _RECORDS[kind]):
-            raise NamebrushError(f"{kind} must be a name, a path or a {_RECORDS[kind].__name__}.")
+            known = _RECORDS[kind][0] if isinstance(_RECORDS[kind], tuple) else _RECORDS[kind]
+            raise NamebrushError(f"{kind} must be a name, a path or a {known.__name__}.")
         if value is not None and not named:
             parts[kind] = value
         elif kind == "inpaint" and value is None and not chosen.inpaint:
@@ -99,8 +100,8 @@ class Models:
         return self._get("dino", self._progress)
 
     @property
-    def sam(self) -> SamModel:
-        """SAM; loaded at first use. Raises `NamebrushError` where its weights cannot be had."""
+    def sam(self) -> SamModel | Sam2:
+        """SAM or SAM 2; loaded at first use. Raises `NamebrushError` where its weights cannot be had."""
         return self._get("sam", self._progress)
 
     @property
@@ -162,6 +163,10 @@ class Models:
             return (builtin.ASSETS / kind / builtin.WEIGHTS).is_file()
         return fetch.on_disk(part.checkpoint)
 
+    def has_part(self, kind: str) -> bool:
+        """Whether a part was chosen at all, on this machine or to be fetched."""
+        return self._parts[kind] is not None
+
     def title(self, kind: str) -> str:
         """What a part is called in sentences; "none" where the preset has none."""
         part = self._parts[kind]
@@ -213,11 +218,14 @@ class Models:
             return self._placed(kind, official.load_dino(path))
         if kind == "sam":
             return self._placed(kind, official.load_sam(path))
-        return official.load_inpaint(path, self.device)
+        adapter = None
+        if part.checkpoint is not None and part.checkpoint.adapter is not None:
+            adapter = fetch.fetch_source(part.checkpoint.adapter, f"{part.title}, adapter", progress)
+        return official.load_inpaint(path, self.device, adapter, self.memory)
 
     def _placed(self, kind: str, record: Any) -> Any:
         """The same record with its module on the device."""
         if kind == "inpaint":
             return record.to(self.device)
-        field = "sam" if kind == "sam" else "model"
+        field = "sam" if isinstance(record, SamModel) else "model"
         return dataclasses.replace(record, **{field: getattr(record, field).to(self.device)})

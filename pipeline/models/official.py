@@ -16,9 +16,13 @@ import torch
 from ..errors import NamebrushError
 from . import builtin, hub
 from .catalog import of_kind
-from .records import IMAGENET_MEAN, IMAGENET_STD, OPENAI_MEAN, OPENAI_STD, ClipModel, DinoModel, SamModel
+from .lora import fuse
+from .memory import place
+from .records import IMAGENET_MEAN, IMAGENET_STD, OPENAI_MEAN, OPENAI_STD, ClipModel, DinoModel, Sam2, SamModel
 
 _SAM_WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
+#: What `config.json` of SAM 2 calls it: the published folders hold the video model.
+SAM2_KINDS = ("sam2", "sam2_video")
 _JIT_EXTRAS = ("input_resolution", "context_length", "vocab_size")
 
 
@@ -156,14 +160,17 @@ def load_dino(path: Path) -> DinoModel:
     )  # fmt: skip
 
 
-def load_sam(path: Path) -> SamModel:
+def load_sam(path: Path) -> SamModel | Sam2:
     """Load SAM from the published state dict (`.pth`, or the same as `.safetensors`), or a folder of the built-in
-    kind; float32, on the CPU.
+    kind or of SAM 2; float32, on the CPU.
 
     Raises:
         NamebrushError: not such weights.
     """
     if path.is_dir():
+        config = path / "config.json"
+        if config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") in SAM2_KINDS:
+            return load_sam2(path)
         return builtin.load_sam(path)
     from safetensors.torch import load_file
     from segment_anything import sam_model_registry
@@ -186,20 +193,59 @@ def load_sam(path: Path) -> SamModel:
     return SamModel(sam=sam.eval().requires_grad_(False), name=f"sam_{kind}-{fingerprint(path)}")
 
 
-def load_inpaint(path: Path, device: torch.device):
-    """Load a `diffusers` inpainting pipeline from a folder: float16 on a graphics card, else float32.
+def load_sam2(path: Path) -> Sam2:
+    """Load SAM 2 from a `transformers` folder (`config.json` and weights); float32, on the CPU.
 
-    A checker for unsafe pictures is kept if the folder has one; if not, its absence is told to the pipeline.
+    The published folders hold the video model, of which only the part for single pictures is taken.
 
     Raises:
-        NamebrushError: not such a folder, or parts of it are missing.
+        NamebrushError: weights that do not fit.
     """
+    from transformers import Sam2Model
+
+    with _readable(path, "a SAM 2 folder"), _quiet():
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        model, info = Sam2Model.from_pretrained(
+            path, dtype=torch.float32, local_files_only=True, output_loading_info=True
+        )
+        if info["missing_keys"]:
+            raise NamebrushError(f"{path} lacks weights, among them {sorted(info['missing_keys'])[0]}.")
+    weights = next(p for p in sorted(path.iterdir()) if p.suffix in (".safetensors", ".bin"))
+    return Sam2(model.eval().requires_grad_(False), name=f"{config['model_type']}-{fingerprint(weights)}")
+
+
+def load_lama(path: Path, device: torch.device):
+    """Load LaMa's TorchScript file: an image [1, 3, h, w] and a mask [1, 1, h, w] in, an image out."""
+    from ..edit.lama import Lama
+
+    with _readable(path, "a TorchScript network that fills holes"):
+        module = torch.jit.load(str(path), map_location=device).eval()
+    return Lama(module, device)
+
+
+def load_inpaint(path: Path, device: torch.device, adapter: Path | None = None, plan: str = "auto"):
+    """Load a `diffusers` inpainting pipeline from a folder, or LaMa from its TorchScript file.
+
+    float16 on a graphics card, else float32. A checker for unsafe pictures is kept if the folder has one; if not, its
+    absence is told to the pipeline.
+
+    Args:
+        path: the folder or file.
+        device: where it shall paint.
+        adapter: a low-rank adapter of latent consistency to lay into the denoiser, which then needs few steps.
+        plan: for memory, see `memory.PLANS`.
+
+    Raises:
+        NamebrushError: not such a folder or file, or parts of it are missing.
+    """
+    if path.is_file():
+        return load_lama(path, device)
     if not (path / "model_index.json").is_file():
         raise NamebrushError(f"{path} is no diffusers pipeline: a folder with model_index.json is needed.")
     missing = [part for part in hub.missing_parts(path) if part not in ("safety_checker", "feature_extractor")]
     if missing:
         raise NamebrushError(f"{path} is not complete: {', '.join(missing)} without weights.")
-    from diffusers import AutoPipelineForInpainting
+    from diffusers import AutoPipelineForInpainting, DiffusionPipeline
     from transformers.utils import is_accelerate_available
 
     index = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
@@ -211,12 +257,20 @@ def load_inpaint(path: Path, device: torch.device):
             if not (path / "feature_extractor").is_dir():
                 extra["feature_extractor"] = None
     with _readable(path, "an inpainting pipeline"), _quiet():
-        pipe = AutoPipelineForInpainting.from_pretrained(
+        # the automatic choice knows no FLUX Fill and would take a class for whole pictures; the folder names its own
+        fill = str(index.get("_class_name", "")).endswith("FillPipeline")
+        pipe = (DiffusionPipeline if fill else AutoPipelineForInpainting).from_pretrained(
             path, dtype=torch.float16 if device.type == "cuda" else torch.float32,
             variant=hub.variant(path), local_files_only=True, low_cpu_mem_usage=is_accelerate_available(), **extra,
         )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device)
+    if adapter is not None:
+        from diffusers import LCMScheduler
+
+        fuse(pipe.unet, adapter)
+        pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
+    place(pipe, device, plan)
+    return pipe
 
 
 def fingerprint(path: Path) -> str:

@@ -83,6 +83,7 @@ class SamModel:
         cos_fac: factor of Trident's affinity threshold for this model's values; None: the recipe's. Trident itself
             sets it by dataset, from 0 to 3.
         zoom: how many times a thing's width a second look at it shows (`refine.closer`); None: one look is enough.
+        mask_prompts: refinement shows this model the class map as a mask unless a person says otherwise.
     """
 
     sam: Any
@@ -90,3 +91,18 @@ class SamModel:
     iou_threshold: float = 0.8
     cos_fac: float | None = None
     zoom: float | None = None
+    mask_prompts: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Sam2:
+    """A `transformers` `Sam2Model`, wherever a `SamModel` is asked with prompts; the other fields as there."""
+
+    model: Any
+    name: str
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    iou_threshold: float = 0.8
+    cos_fac: float | None = None
+    zoom: float | None = None
+    mask_prompts: bool = True
