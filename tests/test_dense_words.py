@@ -80,7 +80,8 @@ def test_radius_of_the_published_sizes():
 @pytest.mark.parametrize("method, option", [
     ("clip-surgery", "feature_surgery=no"), ("resclip", "sfr=no"), ("resclip", "rcs=no"),
     ("cliper", "threshold=0.9"), ("corrclip", "semantic=0"), ("corrclip", "spatial=0"), ("corrclip", "vote=no"),
-    ("s2clip", "mix=0"), ("s2clip", "blocks=1"), ("s2clip", "fusion=clip"), ("multilayer", "through=head"), ("clip-rc", "region=0"),
+    ("s2clip", "mix=0"), ("s2clip", "blocks=1"), ("s2clip", "fusion=clip"),
+    ("multilayer", "through=head"), ("clip-rc", "region=0"),
     ("cliptrase", "vote=no"), ("trident", "aggregation=none"), ("trident", "aggregation=cosine"),
     ("trident", "aggregation=attention"), ("itaclip", "own_share=1"), ("rcs-simple", "gathered=2"),
 ])  # fmt: skip

@@ -27,7 +27,10 @@ _WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "fal
 
 @dataclass(frozen=True)
 class DatasetValues:
-    """Trident's published values for one data set; None leaves a method's or preset's own (thresholds: 0)."""
+    """Trident's published values for one data set; None leaves a method's or preset's own (thresholds: 0).
+
+    `background` are the names that stand for the data set's background class, "" where it has none of its own.
+    """
 
     short_side: int
     stride: int = 224
@@ -37,11 +40,16 @@ class DatasetValues:
     cos_fac: float = 1.2
     refine_neg_cos: bool = True
     halves: bool = False
+    background: str = ""
 
 
+_VOC_BACKGROUND = (
+    "sky, wall, tree, wood, grass, road, sea, river, mountain, sands, desk, bed, building, cloud, lamp, door, window, "
+    "wardrobe, ceiling, shelf, curtain, stair, floor, hill, rail, fence"
+)
 DATASETS = {
     "voc20": DatasetValues(336, stride=112, coarse_threshold=0.2, cos_fac=0.0),
-    "voc21": DatasetValues(448, threshold=0.2, coarse_threshold=0.2),
+    "voc21": DatasetValues(448, threshold=0.2, coarse_threshold=0.2, background=_VOC_BACKGROUND),
     "context59": DatasetValues(576, coarse_threshold=0.15),
     "context60": DatasetValues(576, threshold=0.15, coarse_threshold=0.15),
     "coco-object": DatasetValues(448, threshold=0.25, coarse_threshold=0.25),
@@ -86,7 +94,8 @@ def dataset_settings(dataset: str) -> dict[str, Any]:
         return {}
     values = _dataset(dataset)
     found = {"short_side": values.short_side, "window": values.window, "stride": values.stride,
-             "threshold": values.threshold or 0.0, "coarse_threshold": values.coarse_threshold}
+             "threshold": values.threshold or 0.0, "coarse_threshold": values.coarse_threshold,
+             "background": values.background or None}
     return {name: value for name, value in found.items() if value is not None}
 
 
