@@ -115,7 +115,7 @@ def _as_maps(tokens: Tensor, grid: Grid) -> Tensor:
 
 
 register(Recipe(
-    "s2clip", "S2CLIP", "Inner blocks of low spatial entropy refine the features; CLIP and DINO group together.",
+    "s2clip", "S2CLIP", "Inner blocks refine the features step by step; CLIP and DINO group together.",
     "S2CLIP, three published stages; where formulas are open, our reading", family="s2clip", foundation="dino",
     padding="patch", window=336, stride=112, states=("beta", "gamma"), own=S2Constants(),
 ))
