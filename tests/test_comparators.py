@@ -1,6 +1,8 @@
 """Trained comparators on small random checkpoints of their official classes."""
 
 import dataclasses
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -101,6 +103,30 @@ def test_groupvit_is_the_librarys_own_answer_over_the_whole_photo(pipe):
     edge[:, :40] = 255  # what a cut to the middle would not see
     seen = [one.look(pixels)[0] for pixels in (wide, edge)]
     assert (seen[0] - seen[1]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "preprocess"),
+    [
+        ("clipseg", {"feature_extractor_type": "ViTFeatureExtractor", "size": 64}),
+        ("groupvit", {"feature_extractor_type": "CLIPFeatureExtractor", "size": 64, "crop_size": 64,
+                      "do_center_crop": True}),
+    ],
+)  # fmt: skip
+def test_folders_laid_out_as_published_answer_the_same(pipe, folders, tmp_path, name, preprocess):
+    """The hub's repositories are older than processor_config.json, and one of them has no safetensors."""
+    folder = shutil.copytree(folders[name], tmp_path / name)
+    for late in ("processor_config.json", "preprocessor_config.json", "tokenizer.json", "model.safetensors"):
+        (folder / late).unlink(missing_ok=True)
+    images = asker(pipe, name)._processor.image_processor
+    old = {"do_normalize": True, "do_resize": True, "image_mean": list(images.image_mean),
+           "image_std": list(images.image_std), "resample": int(images.resample), **preprocess}  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(old))
+    torch.save(asker(pipe, name)._model.state_dict(), folder / "pytorch_model.bin")
+    again = Shelf(torch.device("cpu"), {name: folder}).get(COMPARATORS[name], Progress())[0]
+    one = asker(pipe, name)
+    expected = one.scores(one.look(picture(4)), WORDS, Progress())
+    torch.testing.assert_close(again.scores(again.look(picture(4)), WORDS, Progress()), expected, atol=1e-4, rtol=1e-3)
 
 
 def test_sam3_is_the_librarys_own_answer(pipe, monkeypatch):

@@ -53,7 +53,7 @@ COMPARATORS: dict[str, Comparator] = {
         Comparator(
             "clipseg", "CLIPSeg", "Trained: a small decoder on CLIP, taught with phrases and masks.",
             "Lüddecke and Ecker, CVPR 2022", "CIDAS/clipseg-rd64-refined", _CLIP_FILES, "Apache-2.0", 603_000_000,
-            threshold=0.3, states="a sigmoid per word at 352 px; 0.3 is the paper's threshold on PhraseCut",
+            threshold=0.3, states="a sigmoid per word at 352 px; pixels above 0.3",
         ),
         Comparator(
             "groupvit", "GroupViT", "Trained: patches gather into groups, taught with captions alone.",
