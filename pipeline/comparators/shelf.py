@@ -116,7 +116,7 @@ def pretrained(family: Any, path: Path, kind: str, device: torch.device) -> Any:
     """
     from transformers import AutoConfig
 
-    from ..models.official import _quiet as quiet
+    from ..models.official import quiet
 
     found = AutoConfig.from_pretrained(path, local_files_only=True).model_type
     if found not in (kind, f"{kind}_video"):
@@ -134,7 +134,7 @@ def processor_of(path: Path) -> Any:
     """The folder's image processor and tokenizer together."""
     from transformers import AutoProcessor
 
-    from ..models.official import _quiet as quiet
+    from ..models.official import quiet
 
     with quiet():
         return AutoProcessor.from_pretrained(path, local_files_only=True)

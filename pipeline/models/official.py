@@ -144,7 +144,7 @@ def load_dino(path: Path) -> DinoModel:
         if config.get("model_type") not in kinds:
             raise NamebrushError(f"{path} is a {config.get('model_type')!r} model; DINO (vit) or DINOv2 is needed.")
         family, extra = kinds[config["model_type"]]
-        with _quiet():
+        with quiet():
             model, info = family.from_pretrained(
                 path, dtype=torch.float32, local_files_only=True, output_loading_info=True, **extra
             )
@@ -203,7 +203,7 @@ def load_sam2(path: Path) -> Sam2:
     """
     from transformers import Sam2Model
 
-    with _readable(path, "a SAM 2 folder"), _quiet():
+    with _readable(path, "a SAM 2 folder"), quiet():
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
         model, info = Sam2Model.from_pretrained(
             path, dtype=torch.float32, local_files_only=True, output_loading_info=True
@@ -256,7 +256,7 @@ def load_inpaint(path: Path, device: torch.device, adapter: Path | None = None, 
             extra = {"safety_checker": None, "requires_safety_checker": False}
             if not (path / "feature_extractor").is_dir():
                 extra["feature_extractor"] = None
-    with _readable(path, "an inpainting pipeline"), _quiet():
+    with _readable(path, "an inpainting pipeline"), quiet():
         # the automatic choice knows no FLUX Fill and would take a class for whole pictures; the folder names its own
         fill = str(index.get("_class_name", "")).endswith("FillPipeline")
         pipe = (DiffusionPipeline if fill else AutoPipelineForInpainting).from_pretrained(
@@ -285,7 +285,7 @@ def fingerprint(path: Path) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Loading without the libraries' own progress bars and reports; ours speak for them."""
     import diffusers.utils.logging as of_diffusers
     import transformers.utils.logging as of_transformers
