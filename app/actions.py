@@ -162,6 +162,19 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     return told
 
 
+def choose(session: Session, number: int) -> Told:
+    """Take another of the results of the change that led here; a step of its own."""
+    base = need_photo(session)
+    if base.edit is None or not 0 <= number < len(base.edit.images):
+        raise NamebrushError(session.say("pick_first"))
+    images, seeds = base.edit.images, base.edit.seeds
+    told = Told(session.say("chosen", number=number + 1, count=len(images), seed=seeds[number]))
+    rest = base.segmentation and replace(base.segmentation, photo=images[number])
+    step = Step(session.say("step_chosen", number=number + 1), images[number], rest, base.edit, told.text)
+    session.push(step, comparing=images[number].size == base.edit.photo.size)
+    return told
+
+
 def without(segmentation: Segmentation | None, result: EditResult) -> Segmentation | None:
     """The masks that remain after an edit: outside its mask the pixels are the same, so they need no model.
 

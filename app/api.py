@@ -27,7 +27,7 @@ from pipeline.records import NO_CLASS, Prompt, Region
 from . import engine
 from .actions import MAX_MEGAPIXELS
 from .compare import FORMATS, caption
-from .events import MODELS, SHOWN
+from .queues import MODELS, SHOWN
 from .screen import bridge
 from .session import Session
 

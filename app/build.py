@@ -7,7 +7,8 @@ import gradio as gr
 from pipeline.edit.kinds import KINDS
 from pipeline.edit.settings import EditSettings
 from pipeline.models.catalog import get_preset
-from pipeline.refine.settings import RefineSettings
+from pipeline.proposals.settings import ProposalSettings
+from pipeline.refine.settings import RECORDS as REFINE_RECORDS
 from pipeline.settings import SegmentSettings
 
 from . import api, layout
@@ -33,7 +34,9 @@ def build_demo() -> gr.Blocks:
         with gr.Tab("Names"):
             find_controls.extend(controls(SegmentSettings, "find", skip=("refine",), method=get_preset(PRESET).method))
         with gr.Tab("Edges"):
-            find_controls.extend(controls(RefineSettings, "refine"))
+            find_controls.append(control(SegmentSettings, "refine", "find-refine", blank="as chosen above"))
+            for record in (*REFINE_RECORDS, ProposalSettings):
+                find_controls.extend(controls(record, "refine"))
         with gr.Tab("Change"):
             edit_controls.extend(controls(EditSettings, "edit", skip=("kind", "prompt", *NEAR)))
 

@@ -47,6 +47,8 @@ class Control:
             raise NamebrushError(f"{self.label} is empty. Type a number there.")
         if self.name == "color":
             return hex_of(value)
+        if self.kind is bool and isinstance(value, str):  # one that may also be chosen for you
+            return value == "yes"
         if self.kind in (bool, str):
             return self.kind(value)
         try:
@@ -58,15 +60,28 @@ class Control:
         return number  # a number that is not whole where one is needed is refused by the engine, in its own words
 
 
-def control(record: type, name: str, elem_id: str, start=None, **options) -> Control:
-    """The control of one field of a settings record; `start` is what it shows at first, where not the default."""
+def control(record: type, name: str, elem_id: str, start=None, blank: str = "", **options) -> Control:
+    """The control of one field of a settings record.
+
+    Args:
+        record, name: which field.
+        elem_id: of the component.
+        start: what it shows at first, where not the default.
+        blank: for a field with choices: the label of one more that is read as "", and is what it starts with.
+        options: further arguments of the component.
+    """
     field = next(f for f in dataclasses.fields(record) if f.name == name)
     kind, optional = kind_of(record, field)
     label, low, high = (field.metadata.get(k) for k in ("label", "min", "max"))
     shared = {"label": label, "info": field.metadata["help"], "elem_id": elem_id, "interactive": True, **options}
     choices = field.metadata.get("choices")
-    if kind is bool:
+    if kind is bool and optional:
+        names = {None: "", True: "yes", False: "no"}
+        made = gr.Dropdown([("chosen for you", ""), "yes", "no"], value=names[field.default], **shared)
+    elif kind is bool:
         made = gr.Checkbox(value=field.default, **shared)
+    elif choices is not None and blank:
+        made = gr.Dropdown([(blank, ""), *choices], value="", **shared)
     elif choices is not None:
         # A function lists what only the models' libraries know, and importing those must not hold up the first page.
         value = field.default if start is None else start

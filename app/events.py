@@ -7,34 +7,25 @@ between its steps.
 
 from __future__ import annotations
 
-from tempfile import TemporaryDirectory
-
 import gradio as gr
 
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import NamebrushError
-from pipeline.models.catalog import PRESETS
 
-from . import actions, compare, examples, explain, files, masks, models, plain, texts
+from . import actions, examples, files, masks, plain, texts
 from .controls import Control, read
-from .labels import relabelled
 from .layout import Page
+from .queues import MODELS, PRIVATE, QUICK, SHOWN, UNQUEUED
 from .screen import attempt, bridge, go, outputs, picked, picked_outputs, screen
 from .session import Session
 from .texts import Told
+from .views import Views
 
-MODELS = "models"
-#: Marks the argument through which Gradio passes a handler its own progress.
-SHOWN = gr.Progress()
 #: The settings of a change that are asked for at once, where its kind reads them; the others lie in the second layer.
 NEAR = ("color", "amount", "blur", "dx", "dy", "scale", "left", "top", "right", "bottom")
-PRIVATE = {"api_visibility": "private"}
-QUICK = {"queue": False, "show_progress": "hidden", **PRIVATE}
-#: In the queue, because only queued events tell the browser that a state changed; it waits for nobody.
-UNQUEUED = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
 
 
-class Wiring:
+class Wiring(Views):
     """Gives a page its behaviour; made inside the `gr.Blocks` that holds the page."""
 
     def __init__(self, page: Page, find_controls: list[Control], edit_controls: list[Control]):
@@ -126,7 +117,12 @@ class Wiring:
 
     def find(self, session, progress, words, edges, *values):
         """Look for the names with the settings of the second layer."""
-        return actions.find(session, words, {"refine": edges, **read(self.find_controls, values)}, progress)
+        return actions.find(session, words, self.options(edges, values), progress)
+
+    def options(self, edges: str, values) -> dict:
+        """The settings of a search: the second layer's word on edges counts where it has one."""
+        options = read(self.find_controls, values)
+        return {**options, "refine": options["refine"] or edges}
 
     def canvas(self) -> None:
         """Names, picking, and masks by hand."""
@@ -150,6 +146,11 @@ class Wiring:
             what, name = str(event._data["what"]), str(event._data["name"])
             return self.show(session, attempt(lambda: masks.tidy(session, what, name), session))
 
+        def candidate(session, event: gr.EventData):
+            number = int(event._data["number"])
+            return self.show(session, attempt(lambda: actions.choose(session, number), session))
+
+        page.candidates.candidate(candidate, [page.session], self.outputs, **UNQUEUED)
         page.tidy.tidy(tidy, [page.session], self.outputs, **UNQUEUED)
         self.long(page.find.click, self.find, self.find_inputs)
         page.canvas.pick(pick, [page.session], picked_outputs(page), trigger_mode="multiple", **UNQUEUED)
@@ -237,104 +238,6 @@ class Wiring:
         self.quick(page.undo.click, lambda session: actions.go(session, session.cursor - 1))
         self.quick(page.redo.click, lambda session: actions.go(session, session.cursor + 1))
         page.history.select(step, [page.session], self.outputs, **QUICK)
-
-    def models(self) -> None:
-        """The panel of models, and switching between presets."""
-        page = self.page
-        method = next((c.component for c in self.find_controls if c.name == "method"), None)
-
-        def listed(session):
-            try:
-                return models.described(session), gr.skip()
-            except NamebrushError as error:
-                return None, texts.status(Told(str(error), "error"))
-
-        def chosen(session, event: gr.EventData):
-            return {"preset": str(event._data["value"]), "job": session.begin()}
-
-        def switch(session, wanted, progress=SHOWN):
-            def work():
-                session.check(wanted["job"])
-                return models.switch(session, wanted["preset"], bridge(session, wanted["job"], progress))
-
-            update = self.show(session, attempt(work, session))
-            return {**update, method: PRESETS[session.preset].method} if method else update
-
-        page.models_button.select(listed, [page.session], [page.models, page.status], **UNQUEUED)
-        page.models.select(chosen, [page.session], [page.wanted], **UNQUEUED)
-        page.wanted.change(switch, [page.session, page.wanted], [*self.outputs, method], **self.slow)
-
-    def comparison(self) -> None:
-        """Several methods over the same photo and words, and the figure."""
-        page = self.page
-        status = page.compare_status
-
-        def listed():
-            names = [r.name for r in compare.recipes()]
-            return gr.update(choices=names, value=[n for n in compare.FIRST if n in names])
-
-        def run(session, job, words, edges, methods, *values, progress=SHOWN):
-            def work():
-                session.check(job)
-                options = {"refine": edges, **read(self.find_controls, values)}
-                return compare.compare(session, words, methods, options, bridge(session, job, progress))
-
-            told = attempt(work, session)
-            panels = compare.panels(session, page.canvas.GRADIO_CACHE) if session.compared else None
-            return session, texts.status(told), panels
-
-        def figure(session, ending, width):
-            with TemporaryDirectory(prefix="namebrush-") as folder:
-                try:
-                    path = compare.figure(session, ending, width, folder)
-                    told = Told(session.say("figure_ready", name=path.name, width=f"{width:g}"))
-                    yield str(path), texts.status(told)
-                except NamebrushError as error:
-                    yield None, texts.status(Told(str(error), "error"))
-
-        gr.context.Context.root_block.load(listed, None, page.methods, **QUICK)
-        begun = page.run_compare.click(lambda session: session.begin(), [page.session], [page.job], **QUICK)
-        inputs = [page.session, page.job, page.words, page.edges, page.methods, *self.find_inputs[2:]]
-        slow = {**self.slow, "show_progress_on": [page.compared]}
-        begun.then(run, inputs, [page.session, status, page.compared], **slow)
-        saved = page.save_figure.click(
-            figure, [page.session, page.figure_ending, page.figure_width], [page.file, status],
-            show_progress="hidden", concurrency_limit=2, **PRIVATE,
-        )  # fmt: skip
-        saved.then(None, [page.file], None, js="(file) => namebrush.fetchFile(file)", **PRIVATE)
-
-    def explaining(self) -> None:
-        """What decided a point."""
-        page = self.page
-
-        def asked(session, event: gr.EventData):
-            data = event._data
-            region = None if data.get("region") is None else int(data["region"])
-            return {"x": float(data["x"]), "y": float(data["y"]), "region": region, "job": session.begin()}
-
-        def answer(session, point, *values, progress=SHOWN):
-            def work():
-                session.check(point["job"])
-                options = read(self.find_controls, values)
-                report = bridge(session, point["job"], progress)
-                return explain.explain(session, point["x"], point["y"], point["region"], options, report)
-
-            told = attempt(work, session)
-            return session, texts.status(told), explain.shown(session, page.canvas.GRADIO_CACHE)
-
-        page.explained.explain(asked, [page.session], [page.point], **UNQUEUED)
-        inputs = [page.session, page.point, *self.find_inputs[2:]]
-        page.point.change(answer, inputs, [page.session, page.status, page.explained], **self.slow)
-
-    def language(self) -> None:
-        """The visitor's language: lines and labels from now on, and what is on the screen again."""
-        labelled = relabelled(self.page)
-
-        def speak(session, event: gr.EventData):
-            session.lang = str(event._data["value"])
-            return {**self.show(session, None), **{c: make(session.lang) for c, make in labelled.items()}}
-
-        self.page.header.lang(speak, [self.page.session], list({*self.outputs, *labelled}), **QUICK)
 
     def downloads(self) -> None:
         """Write a file when its button is pressed, then let the browser fetch it.

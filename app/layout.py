@@ -229,6 +229,8 @@ def _change(p: dict, change_panel, kinds: tuple[str, ...]) -> None:
         )  # fmt: skip
         with gr.Row(elem_id="near"):
             change_panel()
+        script = "namebrush.panel.candidates(element, trigger); // 'candidate'"
+        p["candidates"] = _own('<div class="nb-candidates"></div>', "candidates", script)
         p["go"] = gr.Button(say("en", "change"), variant="primary", elem_id="go", interactive=False)
 
 

@@ -14,14 +14,18 @@ JPEG_QUALITY = 95
 
 
 def as_picture(pixels: np.ndarray) -> tuple[str, bytes]:
-    """A photo for the screen: ending and bytes. Small ones lose nothing, others become JPEG with whole colours."""
-    small = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
+    """A photo for the screen, uint8 [H, W, 3] or with alpha [H, W, 4]: ending and bytes.
+
+    Small ones and those with alpha lose nothing, others become JPEG with whole colours.
+    """
+    small = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS or pixels.shape[2] == 4
     options = [cv2.IMWRITE_PNG_COMPRESSION, 2] if small else [
         cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]  # fmt: skip
     ending = ".png" if small else ".jpg"
-    ok, data = cv2.imencode(ending, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    ok, data = cv2.imencode(ending, cv2.cvtColor(pixels, order), options)
     if not ok:
         raise OSError(f"The picture could not be encoded as {ending}.")
     return ending, data.tobytes()

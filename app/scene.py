@@ -27,10 +27,13 @@ from .session import Session
 #: Long side of the index picture at most; beyond it masks are shown (not kept) at a coarser step.
 INDEX_SIDE = 3072
 MAX_SETS = 65_536
+#: Long side of a result to choose from.
+THUMB = 160
 #: Number of the hatching of what is made by hand.
 HAND_PATTERN = 5
 
 # By identity and held weakly: written once per record, forgotten with it.
+_thumbs: WeakKeyDictionary[Photo, str] = WeakKeyDictionary()
 _photos: WeakKeyDictionary[Photo, str] = WeakKeyDictionary()
 _indexes: WeakKeyDictionary[Segmentation, dict] = WeakKeyDictionary()
 _score_maps: WeakKeyDictionary[Segmentation, dict] = WeakKeyDictionary()
@@ -88,7 +91,8 @@ def as_png(index: np.ndarray) -> bytes:
 def _photo_file(photo: Photo, folder: str) -> dict:
     path = _photos.get(photo)
     if path is None or not Path(path).exists():
-        ending, data = as_picture(photo.pixels)
+        pixels = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
+        ending, data = as_picture(pixels)
         path = _photos[photo] = written(data, f"photo{ending}", folder)
     return file_of(path)
 
@@ -152,7 +156,10 @@ def scene(session: Session, folder: str) -> dict:
     height, width = step.photo.size
     return {
         "stamp": session.stamp,
-        "photo": {"file": _photo_file(step.photo, folder), "width": width, "height": height, "name": step.photo.name},
+        "photo": {
+            "file": _photo_file(step.photo, folder), "width": width, "height": height,
+            "alpha": step.photo.alpha is not None,
+        },
         "before": _photo_file(step.edit.photo, folder) if _comparable(step) else None,
         "compare": session.comparing,
         "index": None if index is None else {
@@ -162,6 +169,7 @@ def scene(session: Session, folder: str) -> dict:
         "regions": [_region(r, titles[r.id], colors, session.lang) for r in regions],
         "classes": [] if segmentation is None else _classes(segmentation, colors, session.lang),
         "picked": list(session.picked),
+        "candidates": _candidates(step, folder),
         "scores": None if segmentation is None else _scores(segmentation, colors, folder),
         "suggestions": [n for n in session.suggestions if n not in _typed(segmentation)],
     }  # fmt: skip
@@ -174,6 +182,23 @@ def _scores(segmentation: Segmentation, colors, folder: str) -> dict | None:
         if kept is not None:
             _score_maps[segmentation] = kept
     return kept
+
+
+def _candidates(step, folder: str) -> list[dict]:
+    """The results of the change that led here, where there are several, small."""
+    if step.edit is None or len(step.edit.images) < 2:
+        return []
+    rows = []
+    for photo, seed in zip(step.edit.images, step.edit.seeds, strict=True):
+        path = _thumbs.get(photo)
+        if path is None or not Path(path).exists():
+            height, width = photo.size
+            factor = THUMB / max(height, width)
+            size = max(1, round(width * factor)), max(1, round(height * factor))
+            ending, data = as_picture(cv2.resize(photo.pixels, size, interpolation=cv2.INTER_AREA))
+            path = _thumbs[photo] = written(data, f"result{ending}", folder)
+        rows.append({"file": file_of(path), "now": photo is step.photo, "note": f"seed {seed}"})
+    return rows
 
 
 def _comparable(step) -> bool:

@@ -40,13 +40,22 @@ namebrush.canvas = (() => {
       else if (cursor) drawing.points = [...(drawing.points || []), [x - 0.5, y - 0.5, tool === 'subtract' ? 0 : 1]];
       painter.drawOver(hovered, drawing);
     }
-    const moved = () => { redraw(); touch(); $('.nbc-zoom', element).textContent = Math.round(view.scale * painter.ratio * 100) + ' %'; wipeTo(painter.wipe); };
+    let still = 0;
+    const moved = () => {
+      requestAnimationFrame(() => { painter.drawQuick(); over(); });
+      clearTimeout(still);
+      still = setTimeout(redraw, 140);
+      touch();
+      wipeTo(painter.wipe, false);
+      $('.nbc-zoom', element).textContent = Math.round(view.scale * painter.ratio * 100) + ' %';
+    };
     function resize() {
       const { width, height } = area.getBoundingClientRect();
       if (!width || !height) return;
       painter.resize(width, height);
       view.resize(width, height);
       moved();
+      redraw();
     }
     new ResizeObserver(resize).observe(area);
     setInterval(() => { // the picked outline moves, unless motion is not wanted
@@ -80,7 +89,8 @@ namebrush.canvas = (() => {
       scene.pick(ids);
       over();
       tell('picked', [...scene.picked]);
-      if (!quiet) trigger('pick', { ids: [...scene.picked] });
+      // Told to the server once the pick is on the screen.
+      if (!quiet) setTimeout(() => trigger('pick', { ids: [...scene.picked] }), 0);
     }
     function click(x, y, shift) {
       if (painter.wipe !== null) return;
@@ -108,7 +118,7 @@ namebrush.canvas = (() => {
       trigger('ask', { ...what, ids: [...scene.picked], stamp: scene.data.stamp });
     }
     const act = {
-      hover, moved, redraw, click,
+      hover, moved, click, redraw: over,
       leave: () => { hovered = null; tip.hidden = true; over(); tell('hover', { id: null, from: 'canvas' }); },
       corner: () => say(t('opposite_corner')),
       box: (box) => { if (!explain && painter.wipe === null) ask({ box }); },
@@ -141,7 +151,7 @@ namebrush.canvas = (() => {
       $('[data-do=patterns]', element).setAttribute('aria-pressed', painter.patterns);
       $('.nbc-fade', element).value = Math.round(painter.fade * 100);
     }
-    function wipeTo(share) {
+    function wipeTo(share, draw = true) {
       painter.wipe = share;
       const on_ = share !== null && painter.levelsBefore;
       const line = $('.nbc-wipe', area);
@@ -151,7 +161,7 @@ namebrush.canvas = (() => {
         line.setAttribute('aria-valuenow', Math.round(share * 100));
       }
       $('[data-do=wipe]', element).setAttribute('aria-pressed', Boolean(on_));
-      redraw();
+      if (draw) redraw();
     }
     const does = {
       in: () => { view.zoom(1.4); moved(); }, out: () => { view.zoom(1 / 1.4); moved(); },

@@ -76,10 +76,40 @@ namebrush.Painter = class {
     const level = levels.findLast((one) => one.width >= width * real * 0.9) || levels[0];
     context.imageSmoothingEnabled = real < 2;
     context.imageSmoothingQuality = 'medium';
+    if (this.scene.data.photo.alpha) this.checks(context, width, height);
     context.drawImage(level, 0, 0, width, height);
   }
 
+  // What shows where the photo is transparent: light and dark checks of a fixed size on the screen.
+  checks(context, width, height) {
+    const tile = document.createElement('canvas');
+    tile.width = tile.height = 16;
+    const g = tile.getContext('2d');
+    g.fillStyle = '#fff';
+    g.fillRect(0, 0, 16, 16);
+    g.fillStyle = '#ccc';
+    g.fillRect(0, 0, 8, 8);
+    g.fillRect(8, 8, 8, 8);
+    const pattern = context.createPattern(tile, 'repeat');
+    pattern.setTransform(new DOMMatrix().scale(1 / this.view.scale));
+    context.fillStyle = pattern;
+    context.fillRect(0, 0, width, height);
+  }
+
   drawUnder() {
+    const start = performance.now();
+    this.drawAll();
+    this.took = performance.now() - start;
+    if (this.took < 10) { this.drawn = null; return; }
+    const picture = this.drawn?.picture || document.createElement('canvas');
+    picture.width = this.under.width;
+    picture.height = this.under.height;
+    picture.getContext('2d').drawImage(this.under, 0, 0);
+    const { scale, left, top } = this.view;
+    this.drawn = { picture, scale, left, top };
+  }
+
+  drawAll() {
     const context = this.under.getContext('2d');
     const { scene, view, layers } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -118,6 +148,24 @@ namebrush.Painter = class {
     if (layers.names || layers.scores) this.names(context);
   }
 
+  // What was drawn last, moved to where it lies now: for the moments in which the view moves. Drawing all outlines
+  // anew takes longer than a frame where there are many.
+  drawQuick() {
+    const old = this.drawn;
+    if (!old || this.took < 10 || this.wipe !== null) return this.drawUnder();
+    const context = this.under.getContext('2d');
+    const { view } = this;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.under.width, this.under.height);
+    this.place(context);
+    this.photo(context, this.levels);
+    const scale = view.scale / old.scale;
+    const shift = (now, then) => (now - then * scale) * this.ratio;
+    context.setTransform(scale, 0, 0, scale, shift(view.left, old.left), shift(view.top, old.top));
+    context.imageSmoothingEnabled = true;
+    context.drawImage(old.picture, 0, 0);
+  }
+
   inView() {
     const { view, scene } = this;
     const [x0, y0] = view.toPhoto(0, 0);
@@ -127,9 +175,10 @@ namebrush.Painter = class {
 
   // A line of `width` CSS pixels whatever the zoom, with a dark edge so that it shows on any photo.
   outline(context, region, width, color, dash = null) {
-    const path = this.scene.path(region);
-    if (!path) return;
     const { picture, data } = this.scene;
+    const coarse = picture && this.view.scale * this.ratio * data.photo.width < 0.8 * picture.width;
+    const path = this.scene.path(region, coarse);
+    if (!path) return;
     context.save();
     this.place(context);
     context.scale(data.photo.width / picture.width, data.photo.height / picture.height);

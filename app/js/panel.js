@@ -103,13 +103,18 @@ namebrush.panel = (() => {
     else if (top + el.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top + el.offsetHeight - box.clientHeight;
   }
 
+  // Touches only what changes: every touched element costs the browser a look at the page's style.
+  function press(el, pressed) {
+    if (el.getAttribute('aria-pressed') !== String(pressed)) el.setAttribute('aria-pressed', pressed);
+  }
+
   function mark() {
-    for (const el of $$('#regions .nb-row')) el.setAttribute('aria-pressed', picked.has(Number(el.dataset.region)));
+    for (const el of $$('#regions .nb-row')) press(el, picked.has(Number(el.dataset.region)));
     $('#regions')?.classList.toggle('nb-any', picked.size > 0);
-    if (picked.size) reveal($('#regions .nb-row[aria-pressed=true]'));
+    if (picked.size) requestAnimationFrame(() => reveal($('#regions .nb-row[aria-pressed=true]')));
     for (const el of $$('#legend .nb-chip-main')) {
       const ids = mine(el.dataset.name);
-      el.setAttribute('aria-pressed', ids.length > 0 && ids.every((id) => picked.has(id)));
+      press(el, ids.length > 0 && ids.every((id) => picked.has(id)));
     }
   }
 
@@ -144,6 +149,16 @@ namebrush.panel = (() => {
       if (!ids.length) $('.nb-edit', element)?.remove();
     });
   }
+  // Several results of one change, to choose from.
+  function candidates(element, trigger) {
+    on('scene', (data) => {
+      const box = $('.nb-candidates', element);
+      box.replaceChildren(...(data.candidates || []).map((one, i) => make('button', {
+        type: 'button', 'aria-pressed': String(one.now), title: one.note, 'aria-label': t('candidate', { number: i + 1, note: one.note }),
+        onclick: () => trigger('candidate', { number: i }),
+      }, make('img', { src: one.file.url, alt: '' }))));
+    });
+  }
   document.addEventListener('click', (e) => { if (e.target.closest?.('.nb-clear')) tell('pick', []); });
 
   on('scene', (data) => { scene = data; picked = new Set(data.picked); showNames(); showList(); });
@@ -153,5 +168,5 @@ namebrush.panel = (() => {
     for (const el of $$('#regions .nb-row')) el.classList.toggle('nb-over', Number(el.dataset.region) === id);
     if (from === 'canvas' && id !== null) reveal($(`#regions .nb-row[data-region="${id}"]`));
   });
-  return { setWords, words, hint, tidy };
+  return { setWords, words, hint, tidy, candidates };
 })();

@@ -68,7 +68,7 @@ namebrush.Scene = class {
   }
 
   // The outline of a region in pixels of the index picture; traced when it is first needed.
-  path(region) {
+  path(region, coarse = false) {
     let path = this.paths.get(region.id);
     if (!path && this.picture) {
       const member = Uint8Array.from(this.data.sets, (ids) => (ids.includes(region.id) ? 1 : 0));
@@ -82,7 +82,7 @@ namebrush.Scene = class {
       path = namebrush.shapes.trace(this.picture, member, box);
       this.paths.set(region.id, path);
     }
-    return path || null;
+    return path ? (coarse ? path.coarse : path.fine) : null;
   }
 
   // Trace the outlines that nobody asked for yet while the browser has nothing else to do.

@@ -39,7 +39,10 @@ namebrush.shapes = (() => {
     }
   }
 
-  // The closed outlines of a region, along pixel edges, as one path in the picture's pixels. `member[set]` is 1 where
+  // Corners closer than this to the last are left out of the path for photos shown smaller than they are.
+  const COARSE = 2.5;
+
+  // The closed outlines of a region, along pixel edges, as a path in the picture's pixels, and a coarser one. `member[set]` is 1 where
   // the set holds the region; `box` bounds it. Walks with the inside on the right. Every outline has a top edge, so the
   // top edges that were not walked yet are where the walks start.
   function trace(picture, member, box) {
@@ -48,14 +51,18 @@ namebrush.shapes = (() => {
     const wide = x1 - x0;
     const walked = new Uint8Array(wide * (y1 - y0));
     const at = (x, y) => x >= x0 && x < x1 && y >= y0 && y < y1 && member[sets[y * width + x]] === 1;
-    const path = new Path2D();
+    const fine = new Path2D();
+    const coarse = new Path2D();
     for (let sy = y0; sy < y1; sy += 1) {
       for (let sx = x0; sx < x1; sx += 1) {
         if (!at(sx, sy) || walked[(sy - y0) * wide + sx - x0] || at(sx, sy - 1)) continue;
         let x = sx;
         let y = sy;
         let heading = 0; // 0 right, 1 down, 2 left, 3 up
-        path.moveTo(x, y);
+        fine.moveTo(x, y);
+        coarse.moveTo(x, y);
+        let lastX = x;
+        let lastY = y;
         do {
           if (heading === 0) walked[(y - y0) * wide + x - x0] = 1;
           x += STEP_X[heading];
@@ -63,13 +70,21 @@ namebrush.shapes = (() => {
           let turn = 0;
           if (!at(x + RIGHT_X[heading], y + RIGHT_Y[heading])) turn = 1;
           else if (at(x + LEFT_X[heading], y + LEFT_Y[heading])) turn = 3;
-          if (turn) path.lineTo(x, y);
+          if (turn) {
+            fine.lineTo(x, y);
+            if (Math.abs(x - lastX) + Math.abs(y - lastY) > COARSE) {
+              coarse.lineTo(x, y);
+              lastX = x;
+              lastY = y;
+            }
+          }
           heading = (heading + turn) % 4;
         } while (x !== sx || y !== sy || heading !== 0);
-        path.closePath();
+        fine.closePath();
+        coarse.closePath();
       }
     }
-    return path;
+    return { fine, coarse };
   }
 
   return { readSets, trusted, trace };
