@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -29,6 +29,19 @@ POLYGON_ERROR = 0.75
 _MOST_INDEXED = 254
 
 
+def check_formats(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of formats as they are.
+
+    Raises:
+        NamebrushError: one of them is unknown.
+    """
+    names = tuple(names)
+    for name in names:
+        if name not in FORMATS:
+            raise NamebrushError(f'"{name}" is no format for masks; choose from {", ".join(FORMATS)}.')
+    return names
+
+
 def mask_files(photo: Photo, regions: Sequence[Region], format: str) -> dict[str, bytes]:
     """Masks as files.
 
@@ -44,8 +57,7 @@ def mask_files(photo: Photo, regions: Sequence[Region], format: str) -> dict[str
     Raises:
         NamebrushError: an unknown format, no mask, or more masks than 8 bits can number.
     """
-    if format not in FORMATS:
-        raise NamebrushError(f'"{format}" is no format for masks; choose from {", ".join(FORMATS)}.')
+    check_formats((format,))
     if not regions:
         raise NamebrushError("There are no masks to save: name something or point at it first.")
     return {"png": _single, "indexed": _indexed, "coco": _coco, "labelme": _labelme}[format](photo, regions)

@@ -1,5 +1,7 @@
 """The command line's edits: every kind that needs no model, session files, and doing them again."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -125,3 +127,18 @@ def test_a_session_is_done_again_with_the_same_pixels(pipe, files, tmp_path, cap
     assert main(["replay", str(session), "--quiet", "--out", str(tmp_path / "file")]) == 2
     assert main(["replay", str(files["photo"]), "--quiet"]) == 2
     assert "no session file" in capsys.readouterr().err
+
+
+def test_masks_and_layers_beside_a_segmentation(files, tmp_path, capsys):
+    out = tmp_path / "out"
+    argv = ["segment", str(files["photo"]), "--classes", "dog, sky", "--out", str(out), "--quiet", "--refine", "none"]
+    argv += ["--method", "sclip", "--background", "none", *GEOMETRY]
+    assert main([*argv, "--masks", "coco, labelme,indexed,png", "--layers"]) == 0
+    names = {path.name for path in out.iterdir()}
+    assert {"overlay.png", "coco.json", "labelme.json", "masks.png", "masks.json", "layers.ora"} <= names
+    told = json.loads((out / "regions.json").read_text())["regions"]
+    assert len(json.loads((out / "coco.json").read_text())["annotations"]) == len(told)
+    assert sum(name.startswith(("dog-", "sky-")) for name in names) == len(told)
+    capsys.readouterr()
+    assert main([*argv, "--masks", "tiff"]) == 2
+    assert "choose from png, indexed, coco, labelme" in capsys.readouterr().err

@@ -78,7 +78,7 @@ def flux(words):
         attention_head_dim=16, num_attention_heads=2, joint_attention_dim=32, pooled_projection_dim=32,
         guidance_embeds=True, axes_dims_rope=(4, 4, 8),
     )  # fmt: skip
-    t5 = T5EncoderModel(T5Config(vocab_size=8, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2))
+    t5 = T5EncoderModel(T5Config(vocab_size=8, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2)).eval()
     pipe = FluxFillPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(), vae=autoencoder(shift_factor=0.1), tokenizer=words,
         text_encoder=CLIPTextModel(CLIPTextConfig(**TEXT)), text_encoder_2=t5, tokenizer_2=other,

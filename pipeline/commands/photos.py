@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..edit.kinds import KINDS
 from ..edit.settings import EditSettings
 from ..errors import NamebrushError
+from ..masks_out import FORMATS
 from ..settings import SelectSettings, add_flags, from_flags
 from .common import add_shared, check_folder, load, numbers, segment_settings, stderr_progress, tell
 
@@ -27,11 +28,18 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="Folder for overlay.png, labels.png and regions.json."
     )
+    parser.add_argument(
+        "--masks", metavar="A,B,…", default="",
+        help="Also write the masks: " + "; ".join(f"{name}, {about}" for name, about in FORMATS.items()) + ".",
+    )
+    parser.add_argument("--layers", action="store_true", help="Also write layers.ora, for GIMP and Krita.")
     add_shared(parser)
 
 
 def run_segment(args: argparse.Namespace) -> None:
     """Segment a photo, write three files, print what was found."""
+    from ..files import write_folder
+    from ..masks_out import check_formats, mask_files
     from ..photo import open_photo
     from ..vocabulary import parse_vocabulary
 
@@ -40,6 +48,7 @@ def run_segment(args: argparse.Namespace) -> None:
     parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
     if Path(args.out).exists() and not Path(args.out).is_dir():
         raise NamebrushError(f'"{args.out}" is a file; give the name of a folder.')
+    formats = check_formats(name.strip() for name in args.masks.split(",") if name.strip())
     tell(photo.notes)
     progress = stderr_progress(args)
     found = load(args, progress).segment(photo, args.classes, progress=progress, **settings)
@@ -47,6 +56,13 @@ def run_segment(args: argparse.Namespace) -> None:
     from ..export import write_segmentation
 
     write_segmentation(found, args.out)
+    more = {name: data for f in formats for name, data in mask_files(photo, found.regions, f).items()}
+    if args.layers:
+        from ..openraster import layers_of, ora_bytes
+
+        more["layers.ora"] = ora_bytes(layers_of(photo, found), photo.size)
+    if more:
+        write_folder(args.out, more)
     for index, one in enumerate(found.vocabulary.classes):
         regions = sum(r.class_index == index for r in found.regions)
         print(f"{one.name}: {regions} region{'s' * (regions != 1)}, {(found.labels == index).mean():.1%} of the photo")

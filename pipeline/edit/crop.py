@@ -6,6 +6,7 @@ Parts of a mask that lie far apart become crops of their own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -40,36 +41,39 @@ def groups_of(mask: np.ndarray, context: float = CONTEXT, least: int = LEAST_CON
 
     Two parts belong together when their boxes, each with its context around it, meet.
     """
+    return list(_groups(mask, context, least))
+
+
+def _groups(mask: np.ndarray, context: float, least: int) -> Iterator[np.ndarray]:
+    """The groups one after the other: of thousands not all are held at once."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(mask, np.uint8), connectivity=8)
-    groups: list[tuple[list[int], np.ndarray]] = []
-    for part in range(1, count):
-        x, y, w, h = (int(v) for v in stats[part, :4])
-        parts, box = [part], np.array([x, y, x + w, y + h])
+    boxes = stats[1:, :4].astype(np.int64)
+    boxes[:, 2:] += boxes[:, :2]
+    owner = np.arange(count - 1)  # of every part, the group it is in; a group's box stands at its own number
+    wide = np.array([_padded(box, context, least) for box in boxes]).reshape(-1, 4)
+    alive = np.zeros(count - 1, bool)
+    for part in range(count - 1):
         while True:  # a joined group is larger and reaches further, so look again
-            near = [g for g in groups if _meet(_padded(g[1], context, least), _padded(box, context, least))]
-            if not near:
+            near = alive & (wide[:, :2] < wide[part, 2:]).all(axis=1) & (wide[part, :2] < wide[:, 2:]).all(axis=1)
+            if not near.any():
                 break
-            for group in near:
-                groups = [g for g in groups if g is not group]
-                parts += group[0]
-                box = np.concatenate([np.minimum(box[:2], group[1][:2]), np.maximum(box[2:], group[1][2:])])
-        groups.append((parts, box))
-    if len(groups) == 1:
-        return [np.asarray(mask, bool)]
-    chosen = np.zeros(count, np.int32)
-    for index, (parts, _) in enumerate(groups):
-        chosen[parts] = index + 1
-    owner = chosen[labels]
-    return [owner == index + 1 for index in range(len(groups))]
+            owner[np.isin(owner, np.flatnonzero(near))] = part
+            boxes[part, :2] = np.minimum(boxes[part, :2], boxes[near, :2].min(axis=0))
+            boxes[part, 2:] = np.maximum(boxes[part, 2:], boxes[near, 2:].max(axis=0))
+            wide[part] = _padded(boxes[part], context, least)
+            alive &= ~near
+        alive[part] = True
+    if alive.sum() == 1:
+        yield np.asarray(mask, bool)
+        return
+    of_label = np.concatenate([[-1], owner])[labels]
+    for group in np.flatnonzero(alive):
+        yield of_label == group
 
 
 def _padded(box: np.ndarray, context: float, least: int) -> np.ndarray:
     margin = max(least, int(round(context * max(box[2] - box[0], box[3] - box[1]))))
     return box + np.array([-margin, -margin, margin, margin])
-
-
-def _meet(a: np.ndarray, b: np.ndarray) -> bool:
-    return bool((a[:2] < b[2:]).all() and (b[:2] < a[2:]).all())
 
 
 def window(box: Box) -> tuple[slice, slice]:
@@ -91,7 +95,7 @@ def split(mask: np.ndarray, context: float = CONTEXT, least: int = LEAST_CONTEXT
     box = bounds(mask)
     inside = mask[window(box)]
     if inside.size <= _COARSE:
-        parts = [(bounds(part), part) for part in groups_of(inside, context, least)]
+        parts = [(bounds(part), part) for part in _groups(inside, context, least)]
         return [(moved(own, box), part[window(own)]) for own, part in parts]
     tall, wide = (-(-side // BLOCK) for side in inside.shape)
     padded = np.zeros((tall * BLOCK, wide * BLOCK), np.uint8)
@@ -99,7 +103,7 @@ def split(mask: np.ndarray, context: float = CONTEXT, least: int = LEAST_CONTEXT
     # a single pixel of a block still counts after rounding: 255 / 64 = 4
     coarse = cv2.resize(padded * np.uint8(255), (wide, tall), interpolation=cv2.INTER_AREA) > 0
     found = []
-    for part in groups_of(coarse, context, -(-least // BLOCK)):
+    for part in _groups(coarse, context, -(-least // BLOCK)):
         x0, y0, x1, y1 = bounds(part)
         fine = cv2.resize(part[y0:y1, x0:x1].view(np.uint8), None, fx=BLOCK, fy=BLOCK, interpolation=cv2.INTER_NEAREST)
         around = (x0 * BLOCK, y0 * BLOCK, min(x1 * BLOCK, inside.shape[1]), min(y1 * BLOCK, inside.shape[0]))
