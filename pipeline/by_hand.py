@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from .correct import correct
-from .dense.sam_features import SamFeatures
 from .device import on_device, share_of, shared_progress
 from .edit.edit import check_request, edit
 from .edit.kinds import KINDS
@@ -34,8 +33,8 @@ class ByHand:
         """Open a photo; `Pipeline` does it."""
         raise NotImplementedError
 
-    def sam_features(self, photo: Photo, progress: Progress | None = None) -> SamFeatures:
-        """SAM's view of a photo; `Pipeline` keeps it."""
+    def sam_embedding(self, photo: Photo, progress: Progress | None = None) -> SamEmbedding:
+        """What prompts need of SAM; `Pipeline` keeps it."""
         raise NotImplementedError
 
     def select(
@@ -112,9 +111,9 @@ class ByHand:
         with ExitStack() as held, run.stage("select"):
 
             def embedding() -> SamEmbedding:
-                features = self.sam_features(photo, shared_progress(run, 0.0, 0.8))
+                found = self.sam_embedding(photo, shared_progress(run, 0.0, 0.8))
                 held.enter_context(on_device(self.models.device, run))
-                return features.embedding
+                return found
 
             yield embedding
 

@@ -16,15 +16,17 @@ from .dense.recipes import Recipe, get_recipe
 from .dense.sam_features import SamFeatures, encode_sam
 from .device import on_device, share_of, shared_progress
 from .errors import NamebrushError
+from .masks_first import MasksFirst
 from .methods import get_method
 from .models.loaders import Models, load_models
-from .models.records import Geometry
-from .naming import Named, check_words, name_pixels
+from .models.records import Geometry, Sam2
+from .naming import check_words, name_pixels
 from .photo import MAX_MEGAPIXELS, PhotoSource, open_photo
 from .progress import Progress
+from .proposals.settings import PROPOSALS, ProposalSettings
 from .records import Encoded, Photo, Segmentation, Vocabulary
-from .refine.refine import refine
-from .refine.settings import RefineSettings
+from .refine.settings import RECORDS as REFINE_RECORDS
+from .refined import Refined, Refining
 from .settings import SegmentSettings, split
 from .trained import Trained
 from .upsample.loftup import check_channels, load_loftup, refine_features
@@ -34,7 +36,7 @@ from .vocabulary import DISTRACTORS, parse_vocabulary
 CACHE_BYTES = 1 << 30
 
 
-class Pipeline(ByHand, Trained):
+class Pipeline(Refined, MasksFirst, ByHand, Trained):
     """Loaded models and a cache of what their image encoders said, keyed by the photo's content.
 
     Safe to share between threads; holds no photo. New words on a photo, other thresholds, another refinement and
@@ -152,8 +154,14 @@ class Pipeline(ByHand, Trained):
         progress = progress or Progress()
         progress.seconds.setdefault("sam", 0.0)
 
+        sam = self.models.sam
+        if isinstance(sam, Sam2):
+            raise NamebrushError(
+                "This method reads SAM's own attention, which SAM 2 does not have; choose another method, such as "
+                "proxyclip, or the first SAM."
+            )
+
         def make() -> SamFeatures:
-            sam = self.models.sam
             with on_device(self.models.device, progress), progress.stage("sam"):
                 return encode_sam(sam.sam, photo.pixels, share_of(progress, 0.0, 1.0))
 
@@ -175,7 +183,8 @@ class Pipeline(ByHand, Trained):
                 texts, or a ready `Vocabulary` (whose own background and threshold then hold).
             progress: see the class.
             settings: fields of `settings.SegmentSettings` (method, refine, background, threshold, ...) and of
-                `refine.settings.RefineSettings`. `background` may also be a sequence of names.
+                the records of `refine.settings` and `proposals.settings`. `background` may also be a sequence of
+                names.
 
         Raises:
             NamebrushError: no names, an unknown setting, one out of range, or a photo that cannot be opened.
@@ -186,9 +195,12 @@ class Pipeline(ByHand, Trained):
         if isinstance(settings.get("options"), Mapping):
             settings["options"] = options_text(settings["options"])
         settings = {**dataset_settings(settings.get("dataset", "")), **settings}
-        chosen, refining = split(settings, SegmentSettings, RefineSettings)
+        chosen, *parts, proposing = split(settings, SegmentSettings, *REFINE_RECORDS, ProposalSettings)
+        refining = Refining(*parts)
         if chosen.method in COMPARATORS:
             return self._trained(photo, classes, chosen, refining, progress)
+        if chosen.method in PROPOSALS:
+            return self._proposed(photo, classes, chosen, proposing, refining, progress, settings)
         recipe = asked_recipe(chosen.method, chosen.proxy, chosen.options, chosen.dataset)
         vocabulary = parse_vocabulary(
             classes, chosen.background, chosen.threshold, self.models.distractors or DISTRACTORS,
@@ -232,32 +244,6 @@ class Pipeline(ByHand, Trained):
             found.append(dataclasses.replace(one, notes=one.notes + notes) if notes else one)
         return tuple(found)
 
-    def _finished(
-        self, photo: Photo, vocabulary: Vocabulary, named: Named, method: str, refine: str, refining: RefineSettings,
-        run: Progress, progress: Progress | None,
-    ) -> Segmentation:  # fmt: skip
-        """Refine labels, and put everything into one record."""
-        labels, regions = self._refine(photo, named.labels, named.scores, vocabulary, refine, refining, run)
-        if progress:
-            _add(progress.seconds, run.seconds)
-        return Segmentation(
-            photo, vocabulary, labels, named.scores, regions, self.preset, method, refine, dict(run.seconds),
-            named.notes,
-        )  # fmt: skip
-
-    def _refine(self, photo, labels, scores, vocabulary, method, settings: RefineSettings, run: Progress):
-        if method == "none":
-            with run.stage("refine"):
-                return refine(
-                    photo, labels, scores, vocabulary, None, None, settings, share_of(run, 0.75, 1.0), method=method
-                )
-        sam, features = self.models.sam, self.sam_features(photo, shared_progress(run, 0.75, 0.85))
-        with on_device(self.models.device, run), run.stage("refine"):
-            return refine(
-                photo, labels, scores, vocabulary, features.embedding, sam, settings, share_of(run, 0.85, 1.0),
-                method=method,
-            )  # fmt: skip
-
     def _recipe(self, recipe: Recipe, residual: str) -> Recipe:
         """What was asked for, as the models at hand want it."""
         # "clip" is there to show what CLIP does untouched.
@@ -277,11 +263,6 @@ class Pipeline(ByHand, Trained):
                 f"The stride ({geometry.stride}) must not exceed the window ({geometry.window}): there would be gaps."
             )
         return geometry
-
-
-def _add(total: dict[str, float], seconds: dict[str, float]) -> None:
-    for stage, value in seconds.items():
-        total[stage] = total.get(stage, 0.0) + value
 
 
 def _waiting(progress: Progress):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .errors import NamebrushError
+from .refine.names import REFINEMENTS
 from .text.templates import TEMPLATE_HELP
 from .upsample import UPSAMPLERS
 
@@ -173,7 +174,7 @@ class SegmentSettings:
     method: str = setting("trident", "Method", "Which paper's dense features are used.", choices=_methods)
     refine: str = setting(
         "sam", "Edges", "Who draws the edges: sam asks the SAM model, none keeps the coarse ones.",
-        choices=("sam", "none"),
+        choices=tuple(REFINEMENTS),
     )
     background: str = setting(
         "auto", "Background", 'Names that draw pixels away from yours: "auto", "none" or names separated by commas.'
@@ -286,7 +287,7 @@ class LoadSettings:
     sam3: str | None = setting(None, "SAM 3", "A folder or hub name in place of SAM 3's published weights.")
     device: str | None = setting(None, "Device", "cpu, cuda or mps; cuda where there is one, else cpu, if left out.")
     memory: str = setting(
-        "auto", "Memory", "Where the inpainting model's parts wait: whole needs the most memory, sequential the least.",
+        "auto", "Memory", "Where the inpainting model's parts wait: whole needs most memory, sequential least.",
         choices=("auto", "whole", "offload", "sequential"),
     )
 

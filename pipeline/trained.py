@@ -15,7 +15,7 @@ from .naming import Named
 from .photo import PhotoSource
 from .progress import Progress
 from .records import Photo, Segmentation, Vocabulary
-from .refine.settings import RefineSettings
+from .refined import Refining
 from .segment import class_maps, paint, upsampled_rows
 from .settings import SegmentSettings
 from .vocabulary import DISTRACTORS, parse_vocabulary
@@ -40,7 +40,7 @@ class Trained:
         photo: PhotoSource,
         classes: str | Sequence[str] | Vocabulary,
         chosen: SegmentSettings,
-        refining: RefineSettings,
+        refining: Refining,
         progress: Progress | None,
     ) -> Segmentation:
         """Find typed names with the comparator that `chosen.method` names; arguments as for `Pipeline.segment`.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NamebrushError
 from ..progress import Progress
-from ..refine.settings import RefineSettings
+from ..proposals.settings import ProposalSettings
+from ..refine.settings import RECORDS as REFINE_RECORDS
 from ..settings import LoadSettings, SegmentSettings, add_flags, from_flags
 
 if TYPE_CHECKING:
@@ -26,16 +27,19 @@ def add_shared(parser: argparse.ArgumentParser, skip: frozenset[str] = frozenset
     parser.add_argument("--quiet", action="store_true", help="No progress on standard error.")
     add_flags(parser, LoadSettings)
     add_flags(parser, SegmentSettings, skip)
-    add_flags(parser, RefineSettings)
+    for record in (*REFINE_RECORDS, ProposalSettings):
+        add_flags(parser, record)
 
 
 def segment_settings(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """The given flags of segmentation and refinement as keyword arguments, checked before any model is loaded."""
     chosen = {**from_flags(args, SegmentSettings), **more}
-    refining = from_flags(args, RefineSettings)
     SegmentSettings(**chosen)
-    RefineSettings(**refining)
-    return {**chosen, **refining}
+    for record in (*REFINE_RECORDS, ProposalSettings):
+        given = from_flags(args, record)
+        record(**given)
+        chosen.update(given)
+    return chosen
 
 
 def load(args: argparse.Namespace, progress: Progress) -> Pipeline:

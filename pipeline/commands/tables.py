@@ -86,6 +86,8 @@ def run_methods(args: argparse.Namespace) -> None:
     from ..dense.options import DATASETS, PROXIES
     from ..dense.recipes import RECIPES
     from ..evaluate.tables import columns
+    from ..proposals.settings import PROPOSALS
+    from ..refine.names import REFINEMENTS
 
     rows = [["method", "models", "family", "words by", "scale", "window/stride", "paper", "in a sentence"]]
     for recipe in RECIPES.values():
@@ -98,6 +100,12 @@ def run_methods(args: argparse.Namespace) -> None:
     borrowers = ", ".join(name for name, recipe in RECIPES.items() if recipe.foundation)
     print(f"--proxy for {borrowers}: own, sam, {', '.join(PROXIES)}, a hub name or a folder")
     print(f"--published-for, for Trident's published sizes and thresholds: {', '.join(DATASETS)}")
+    rows = [["masks first", "models", "paper", "in a sentence"]]
+    rows += [[one.name, "+".join(one.needs), one.paper, one.about] for one in PROPOSALS.values()]
+    print("\n" + "\n".join(columns(rows)))
+    rows = [["--refine", "acts on", "model", "paper", "in a sentence"]]
+    rows += [[one.name, one.acts, one.needs or "none", one.paper, one.about] for one in REFINEMENTS.values()]
+    print("\n" + "\n".join(columns(rows)))
     _print_comparators()
 
 

@@ -20,9 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records import Prompt, Region, SamEmbedding, Vocabulary
+from ..regions_edit import joined
 from .merge import photo_probability
 from .prompts import mask_prompt
 from .regions import areas
+from .sam import low_size
 from .settings import RefineSettings
 
 SPECK = 0.25
@@ -72,10 +74,9 @@ def assemble(
             at = (slice(box[1], box[3]), slice(box[0], box[2]))
             made = None if source is None else _linked(source[at][crop], asked)
             if made is None:
-                if hint is None and low is not None and settings.use_masks:
-                    hint = mask_prompt(
-                        scores[c], embedding.original_size, low, settings.alpha, settings.coarse_threshold
-                    )
+                if hint is None and low is not None and settings.use_masks is not False:
+                    size = low_size(embedding, low)
+                    hint = mask_prompt(scores[c], size, low, settings.alpha, settings.coarse_threshold)
                 made = {"prompt": _would_ask(box, crop, probability[at], hint, settings), "made_by": "coarse"}
             score = float(np.clip(probability[at][crop].mean(dtype=np.float64), 0, 1))
             crop = np.ascontiguousarray(crop)
@@ -100,21 +101,9 @@ def _linked(sources: np.ndarray, asked: Asked) -> dict | None:
         return {"prompt": asked.prompts[main], "made_by": "coarse", "iou": float(asked.iou[main])}
     main = int(won.argmax())
     others = [int(i) for i in np.flatnonzero(won >= JOINS * len(sources)) if i != main]
-    prompt = _join([asked.prompts[i] for i in (main, *others)]) if others else asked.prompts[main]
+    prompt = joined([asked.prompts[i] for i in (main, *others)]) if others else asked.prompts[main]
     logits = asked.logits[[main, *others]].max(axis=0)
     return {"prompt": prompt, "made_by": "sam", "iou": float(asked.iou[main]), "logits": logits}
-
-
-def _join(prompts: Sequence[Prompt]) -> Prompt:
-    """One prompt of several of the same class: all points, the box around all boxes, their common mask."""
-    boxes = np.array([p.box for p in prompts if p.box is not None])
-    box = (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist()) if len(boxes) else None
-    return Prompt(
-        points=np.concatenate([p.points for p in prompts]),
-        labels=np.concatenate([p.labels for p in prompts]),
-        box=box,
-        mask=prompts[0].mask,
-    )
 
 
 def _would_ask(box, crop, probability, hint, settings: RefineSettings) -> Prompt:

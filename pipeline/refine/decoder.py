@@ -112,8 +112,8 @@ def decode_masks(
     place = positions.flatten(2).mT
     start = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
     chosen = range(1, decoder.num_mask_tokens) if multimask else range(1)
-    masks = image.new_empty((len(sparse), len(chosen), 4 * grid[0], 4 * grid[1]))
-    iou = image.new_empty((len(sparse), len(chosen)))
+    masks = image.new_empty((len(sparse), len(chosen), 4 * grid[0], 4 * grid[1]), dtype=torch.float32)
+    iou = image.new_empty((len(sparse), len(chosen)), dtype=torch.float32)
     size = group_size(decoder, grid[0] * grid[1], budget)
     for one in which.unique().tolist():
         keys = (image + dense[one : one + 1]).flatten(2).mT.contiguous()
@@ -124,8 +124,8 @@ def decode_masks(
             wanted = torch.stack(
                 [decoder.output_hypernetworks_mlps[i](answers[:, 1 + i]) for i in chosen], dim=2
             )
-            masks[members] = _upscaled(decoder.output_upscaling, image_tokens, wanted, grid)
-            iou[members] = decoder.iou_prediction_head(answers[:, 0])[:, list(chosen)]
+            masks[members] = _upscaled(decoder.output_upscaling, image_tokens, wanted, grid).float()
+            iou[members] = decoder.iou_prediction_head(answers[:, 0])[:, list(chosen)].float()
     return masks, iou
 
 

@@ -14,18 +14,18 @@ import torch.nn.functional as F
 
 from ..records import Prompt, SamEmbedding
 from .regions import Component
-from .sam import input_size, to_photo
+from .sam import grid_size, low_size, to_photo
 from .settings import RefineSettings
 
 
 def mask_prompt(
-    probabilities: np.ndarray, photo_size: tuple[int, int], low: int, alpha: float, coarse: float
+    probabilities: np.ndarray, size: tuple[int, int], low: int, alpha: float, coarse: float
 ) -> np.ndarray:
     """A class's probabilities as a mask prompt.
 
     Args:
         probabilities: float32 [gh, gw] of one class on the working grid.
-        photo_size: height and width of the photo.
+        size: height and width of the photo within the low-resolution mask, `sam.low_size`.
         low: side of SAM's low-resolution masks.
         alpha: factor of the probabilities.
         coarse: probabilities not above it become 0.
@@ -33,7 +33,7 @@ def mask_prompt(
     Returns:
         float32 [low, low]: bilinear to the photo's shape within the square, zero beyond.
     """
-    height, width = input_size(photo_size, low)
+    height, width = size
     maps = torch.from_numpy(np.ascontiguousarray(probabilities, np.float32))[None, None]
     small = F.interpolate(maps, (max(height, 1), max(width, 1)), mode="bilinear", align_corners=False)[0, 0].numpy()
     mask = np.zeros((low, low), np.float32)
@@ -58,9 +58,9 @@ def region_prompts(
         settings: which parts a prompt has, and the mask's constants.
     """
     masks: dict[int, np.ndarray] = {}
-    if settings.use_masks and low is not None:
+    if settings.use_masks is not False and low is not None:
         for c in {component.class_index for component in components}:
-            masks[c] = mask_prompt(scores[c], embedding.original_size, low, settings.alpha, settings.coarse_threshold)
+            masks[c] = mask_prompt(scores[c], low_size(embedding, low), low, settings.alpha, settings.coarse_threshold)
             masks[c].flags.writeable = False
     return [_prompt(component, scores.shape[1:], masks, embedding, settings) for component in components]
 
@@ -86,5 +86,5 @@ def grid_to_photo(xy: np.ndarray, grid: tuple[int, int], embedding: SamEmbedding
         grid: height and width of the grid.
         embedding: its sizes tell SAM's square and the photo.
     """
-    height, width = input_size(grid, max(embedding.input_size))
+    height, width = grid_size(grid, embedding)
     return to_photo(np.asarray(xy, np.float64) * [width / grid[1], height / grid[0]], embedding)

@@ -14,13 +14,14 @@ from ..models.records import SamModel
 from ..progress import Progress
 from ..records import Photo, Prompt, Region, SamEmbedding, Vocabulary
 from .assemble import Asked, assemble
-from .merge import merge
+from .islands import absorb
+from .merge import NOBODY, merge
 from .prompts import region_prompts
 from .regions import Component, find_components, ignore_weak, to_grid, working_size
 from .sam import decode, input_size, low_side, side
 from .settings import RefineSettings
 
-METHODS = ("none", "sam")
+METHODS = ("none", "sam", "optimized")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def ask(
     small, maps = to_grid(labels, scores, grid)
     small = ignore_weak(small, maps, settings.coarse_threshold)
     smallest = settings.area_on(grid, labels.shape)
-    components = find_components(small, maps, smallest, settings.coarse_threshold)
+    components = find_components(small, maps, smallest, settings.coarse_threshold, settings.use_components)
     return Questions(components, region_prompts(components, maps, embedding, low, settings), small, maps)
 
 
@@ -88,7 +89,8 @@ def refine(
         sam: not needed for "none"; without it prompts have no mask.
         settings: None takes the defaults.
         progress: told before each step.
-        method: "sam", or "none" for the connected areas of the labels as they are.
+        method: "sam", "optimized" (batches by free memory, half precision on a graphics card), or "none" for the
+            connected areas of the labels.
 
     Returns:
         int32 [H, W] labels, and the regions, largest first. Every region carries its prompt and says who drew it.
@@ -99,12 +101,14 @@ def refine(
     if labels.shape != photo.size:
         raise ValueError(f"labels are {labels.shape}, the photo is {photo.size}")
     labels, scores = labels.astype(np.int32, copy=False), scores[: len(vocabulary.classes)]
+    settings = settings.advised(sam is None or sam.mask_prompts)
     low = None if sam is None else low_side(sam)
     grid = working_size(labels.shape, scores.shape[1:], settings.half)
     smallest = settings.area_on(grid, labels.shape) * labels.size / (grid[0] * grid[1])
     if method == "none":
         frame = embedding or empty_embedding(photo.size, 1024 if sam is None else side(sam))
         progress.step("Finding regions")
+        labels = absorb(labels, scores, settings.islands * smallest)
         return labels, assemble(labels, None, Asked(), scores, vocabulary, frame, low, smallest, settings)
 
     if sam is None or embedding is None:
@@ -113,13 +117,18 @@ def refine(
     questions = ask(labels, scores, embedding, low, settings)
     count = len(questions.components)
     progress.step(f"SAM refines {count} region{'s' * (count != 1)}", 0.2)
-    logits, iou = decode(sam, embedding, questions.prompts, rowwise_masks=settings.rowwise_masks)
+    logits, iou = decode(
+        sam, embedding, questions.prompts, rowwise_masks=settings.rowwise_masks, mixed=method == "optimized"
+    )
     kept = iou > (sam.iou_threshold if settings.iou_threshold is None else settings.iou_threshold)
     refined, source = merge(
         labels, scores, questions.components, logits, kept, embedding, questions.grid, settings.protect_failed,
         step=lambda done: progress.step("Placing masks", 0.6 + 0.3 * done / count),
     )  # fmt: skip
     progress.step("Listing regions", 0.9)
+    tidy = absorb(refined, scores, settings.islands * smallest)
+    source[tidy != refined] = NOBODY
+    refined = tidy
     asked = Asked(questions.prompts, logits, iou)
     return refined, assemble(refined, source, asked, scores, vocabulary, embedding, low, smallest, settings)
 

@@ -88,13 +88,16 @@ def ignore_weak(labels: np.ndarray, scores: np.ndarray, coarse: float) -> np.nda
     return np.where(scores.max(axis=0) < np.float32(coarse), np.int32(-1), labels)
 
 
-def areas(labels: np.ndarray, class_index: int, minimal_area: float = 0) -> Iterator[tuple[int, Box, np.ndarray]]:
+def areas(
+    labels: np.ndarray, class_index: int, minimal_area: float = 0, connected: bool = True
+) -> Iterator[tuple[int, Box, np.ndarray]]:
     """The 8-connected areas of one class in raster order of their first pixels.
 
     Args:
         labels: int32 [H, W].
         class_index: which label.
         minimal_area: smaller areas are left out.
+        connected: False: all pixels of the class are one area.
 
     Yields:
         Area in pixels, box with exclusive ends, and the mask inside the box (bool).
@@ -102,6 +105,11 @@ def areas(labels: np.ndarray, class_index: int, minimal_area: float = 0) -> Iter
     mask = (labels == class_index).view(np.uint8)
     left, top, width, height = cv2.boundingRect(mask)
     if not width:
+        return
+    if not connected:
+        crop = mask[top : top + height, left : left + width].astype(bool)
+        if crop.sum() >= minimal_area:
+            yield int(crop.sum()), (left, top, left + width, top + height), crop
         return
     count, marked, stats, _ = cv2.connectedComponentsWithStats(
         np.ascontiguousarray(mask[top : top + height, left : left + width]), connectivity=8, ltype=cv2.CV_32S
@@ -117,20 +125,32 @@ def areas(labels: np.ndarray, class_index: int, minimal_area: float = 0) -> Iter
         yield area, box, crop
 
 
-def find_components(labels: np.ndarray, scores: np.ndarray, minimal_area: float, coarse: float) -> list[Component]:
+def find_components(
+    labels: np.ndarray, scores: np.ndarray, minimal_area: float, coarse: float, connected: bool = True
+) -> list[Component]:
     """All regions SAM may be asked about, class by class.
+
+    Classes no pixel has are never looked at, and a class's whole map is only searched for its largest probability
+    where its own pixels do not reach `coarse`.
 
     Args:
         labels: int32 [gh, gw]; what lies outside 0..C-1 has no region.
         scores: float32 [C, gh, gw].
         minimal_area: grid pixels; smaller areas are left out.
         coarse: a class whose largest probability is below it is skipped.
+        connected: one region per connected area; False: one per class.
     """
-    components = []
-    for c in np.flatnonzero(scores.max(axis=(1, 2)) >= np.float32(coarse)):
-        for area, box, crop in areas(labels, int(c), minimal_area):
-            inside = scores[c, box[1] : box[3], box[0] : box[2]]
-            row, col = divmod(int(np.where(crop, inside, -np.inf).argmax()), crop.shape[1])
-            score = float(inside[crop].mean(dtype=np.float64))
-            components.append(Component(int(c), area, box, crop, (box[0] + col, box[1] + row), score))
+    least, components = np.float32(coarse), []
+    classes = np.bincount(np.where(labels < 0, 0, labels + 1).ravel(), minlength=len(scores) + 1)[1 : len(scores) + 1]
+    for c in np.flatnonzero(classes >= max(minimal_area, 1)):
+        made = [_component(int(c), scores[c], *area) for area in areas(labels, int(c), minimal_area, connected)]
+        if any(scores[c, m.point[1], m.point[0]] >= least for m in made) or scores[c].max() >= least:
+            components.extend(made)
     return components
+
+
+def _component(class_index: int, scores: np.ndarray, area: int, box: Box, crop: np.ndarray) -> Component:
+    inside = scores[box[1] : box[3], box[0] : box[2]]
+    row, col = divmod(int(np.where(crop, inside, -np.inf).argmax()), crop.shape[1])
+    score = float(inside[crop].mean(dtype=np.float64))
+    return Component(class_index, area, box, crop, (box[0] + col, box[1] + row), score)

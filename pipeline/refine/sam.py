@@ -7,6 +7,7 @@ model that several people share must not. Sizes are read from the modules: any i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 
 import cv2
@@ -15,27 +16,39 @@ import torch
 import torch.nn.functional as F
 from segment_anything.utils.transforms import ResizeLongestSide
 
-from ..models.records import SamModel
+from ..models.records import Sam2, SamModel
 from ..records import Box, Prompt, SamEmbedding
 from .decoder import decode_masks
+from .sam2 import decode_sam2
 
-#: Memory one decoder call may take; for the official models about 30 prompts, for the built-in one about 300.
+#: Memory one decoder call may take where free memory is not told.
 DECODER_BYTES = 2 << 30
 
 
-def side(sam: SamModel) -> int:
+def side(sam: SamModel | Sam2) -> int:
     """Side of the padded square SAM sees, in pixels (1024 for the official models)."""
-    return int(sam.sam.image_encoder.img_size)
+    return int(sam.model.prompt_encoder.input_image_size if isinstance(sam, Sam2) else sam.sam.image_encoder.img_size)
 
 
-def low_side(sam: SamModel) -> int:
+def low_side(sam: SamModel | Sam2) -> int:
     """Side of SAM's low-resolution masks, four times its token grid (256 for the official models)."""
-    return int(sam.sam.prompt_encoder.mask_input_size[0])
+    return int((sam.model if isinstance(sam, Sam2) else sam.sam).prompt_encoder.mask_input_size[0])
 
 
 def input_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
     """Height and width after the long side is brought to `long_side`, rounded as `ResizeLongestSide` rounds."""
     return ResizeLongestSide.get_preprocess_shape(size[0], size[1], long_side)
+
+
+def low_size(embedding: SamEmbedding, low: int) -> tuple[int, int]:
+    """Height and width of the part of a low-resolution mask that holds the photo; SAM 2 stretches photos over all."""
+    return (low, low) if embedding.stretched else input_size(embedding.original_size, low)
+
+
+def grid_size(grid: tuple[int, int], embedding: SamEmbedding) -> tuple[int, int]:
+    """Height and width in SAM input pixels that SAM's transform brings a map of `grid` to."""
+    square = max(embedding.input_size)
+    return (square, square) if embedding.stretched else input_size(grid, square)
 
 
 def to_sam(xy: np.ndarray, embedding: SamEmbedding) -> np.ndarray:
@@ -54,68 +67,78 @@ def _scale(embedding: SamEmbedding) -> np.ndarray:
 
 
 def decode(
-    sam: SamModel,
+    sam: SamModel | Sam2,
     embedding: SamEmbedding,
     prompts: Sequence[Prompt],
     multimask: bool = False,
     rowwise_masks: bool = False,
-    budget: int = DECODER_BYTES,
+    budget: int | None = None,
+    best: bool = True,
+    mixed: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ask SAM all prompts at once.
 
-    All prompts share one call of the mask decoder; more are made only where prompts with and without a box are mixed
-    (SAM adds a padding point to the latter) or where the memory budget demands it. Within a call, prompts with fewer
-    points are filled up with SAM's "not a point" (label -1). A mask that several prompts share is embedded once.
+    All prompts share one call, but for prompts with and without a box (SAM adds a padding point to the latter). Within
+    a call, prompts with fewer points are filled up with SAM's "not a point" (label -1). A mask that several prompts
+    share is embedded once.
 
     Args:
         sam: the model; only its prompt encoder and mask decoder run.
         embedding: of the photo.
         prompts: in photo pixels; a box's exclusive ends become the pixel indices SAM expects.
-        multimask: take the best of SAM's three masks by its predicted IoU; meant for a single point.
-        rowwise_masks: embed masks as Trident's published code does, see `_embed_masks`.
-        budget: bytes one decoder call may take.
+        multimask: SAM's three masks, meant for a single point.
+        rowwise_masks: embed masks as Trident's published code does, see `_embed_masks`; SAM 2 knows no such way.
+        budget: bytes the decoder may take on a graphics card; None: a quarter of what is free there.
+        best: of three masks only the one SAM expects most of.
+        mixed: half precision where the device has it: on a graphics card.
 
     Returns:
-        Low-resolution logits float32 [N, low, low] and predicted IoU float32 [N].
+        Low-resolution logits float32 [N, low, low] and predicted IoU float32 [N]; with `best` off [N, 3, low, low] and
+        [N, 3].
     """
-    low = low_side(sam)
-    logits, iou = np.zeros((len(prompts), low, low), np.float32), np.zeros(len(prompts), np.float32)
+    low, count = low_side(sam), 3 if multimask else 1
+    logits = np.zeros((len(prompts), count, low, low), np.float32)
+    iou = np.zeros((len(prompts), count), np.float32)
     for boxed in (True, False):
         members = [i for i, prompt in enumerate(prompts) if (prompt.box is not None) == boxed]
         if members:
             asked = [prompts[i] for i in members]
-            logits[members], iou[members] = _decode(sam.sam, embedding, asked, multimask, rowwise_masks, budget)
-    return logits, iou
+            logits[members], iou[members] = _decode(sam, embedding, asked, multimask, rowwise_masks, budget, mixed)
+    if not best:
+        return logits, iou
+    rows, chosen = np.arange(len(prompts)), iou.argmax(axis=1)
+    return (logits[:, 0], iou[:, 0]) if count == 1 else (logits[rows, chosen], iou[rows, chosen])
 
 
 @torch.no_grad()
-def _decode(
-    model, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: bool, rowwise: bool, budget: int
-):
+def _decode(sam, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: bool, rowwise: bool, budget, mixed):
     """One call of prompt encoder and mask decoder; either all prompts have a box or none has."""
+    # Without a box an empty list of points would leave the encoder without a batch size.
+    most, boxed = max(len(p.points) for p in prompts), prompts[0].box is not None
+    xy, labels = np.zeros((len(prompts), most, 2)), np.full((len(prompts), most), -1.0)
+    for i, p in enumerate(prompts):
+        xy[i, : len(p.points)], labels[i, : len(p.points)] = to_sam(p.points, embedding), p.labels
+    corners = np.stack([_corners(p.box, embedding) for p in prompts]) if boxed else None
+    if isinstance(sam, Sam2):
+        logits, iou = decode_sam2(sam, embedding, prompts, xy, labels, corners, multimask)
+        return logits.numpy(), iou.numpy()
+    model = sam.sam
     weight = model.prompt_encoder.no_mask_embed.weight
     place = {"device": weight.device, "dtype": weight.dtype}
-    # Without a box an empty list of points would leave the encoder without a batch size.
-    most = max(len(p.points) for p in prompts)
-    points = boxes = None
-    if most or prompts[0].box is None:
-        xy, labels = np.zeros((len(prompts), most, 2)), np.full((len(prompts), most), -1.0)
-        for i, p in enumerate(prompts):
-            xy[i, : len(p.points)], labels[i, : len(p.points)] = to_sam(p.points, embedding), p.labels
-        points = (torch.as_tensor(xy, **place), torch.as_tensor(labels, **place))
-    if prompts[0].box is not None:
-        boxes = torch.as_tensor(np.stack([_corners(p.box, embedding) for p in prompts]), **place)
+    points = (torch.as_tensor(xy, **place), torch.as_tensor(labels, **place)) if most or not boxed else None
+    boxes = torch.as_tensor(corners, **place) if boxed else None
+    if budget is None:
+        budget = torch.cuda.mem_get_info(weight.device)[0] // 4 if weight.is_cuda else DECODER_BYTES
     sparse, nothing = model.prompt_encoder(points=points, boxes=boxes, masks=None)
     dense, which = _embed_masks(model.prompt_encoder, [p.mask for p in prompts], nothing[:1], rowwise)
-    logits, iou = decode_masks(
-        model.mask_decoder,
-        torch.as_tensor(np.array(embedding.features), **place),
-        model.prompt_encoder.get_dense_pe().to(**place),
-        sparse.to(**place), dense.to(**place), which.to(weight.device), multimask, budget,
-    )  # fmt: skip
-    best = iou.argmax(dim=1)
-    rows = torch.arange(len(prompts), device=iou.device)
-    return logits[rows, best].float().cpu().numpy(), iou[rows, best].float().cpu().numpy()
+    with torch.autocast("cuda", torch.float16) if mixed and weight.is_cuda else nullcontext():
+        logits, iou = decode_masks(
+            model.mask_decoder,
+            torch.as_tensor(np.array(embedding.features), **place),
+            model.prompt_encoder.get_dense_pe().to(**place),
+            sparse.to(**place), dense.to(**place), which.to(weight.device), multimask, budget,
+        )  # fmt: skip
+    return logits.float().cpu().numpy(), iou.float().cpu().numpy()
 
 
 def _embed_masks(encoder, masks: Sequence[np.ndarray | None], nothing: torch.Tensor, rowwise: bool):
@@ -221,7 +244,7 @@ def mask_to_logits(mask: np.ndarray, embedding: SamEmbedding, low: int, strength
     Returns:
         float32 [low, low] over SAM's padded square; the padding counts as outside.
     """
-    height, width = input_size(mask.shape, low)
+    height, width = low_size(embedding, low)
     small = cv2.resize(mask.astype(np.float32), (max(width, 1), max(height, 1)), interpolation=cv2.INTER_AREA)
     logits = np.full((low, low), -strength, np.float32)
     logits[: small.shape[0], : small.shape[1]] = (2 * small - 1) * strength

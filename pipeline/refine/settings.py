@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..errors import NamebrushError
@@ -42,7 +42,13 @@ class RefineSettings:
     )  # fmt: skip
     use_points: bool = setting(True, "Ask with points", "Show SAM the region's most certain pixel.")
     use_boxes: bool = setting(True, "Ask with boxes", "Show SAM the box around the region.")
-    use_masks: bool = setting(True, "Ask with masks", "Show SAM the class map as a faint mask.")
+    use_masks: bool | None = setting(
+        None, "Ask with masks", "Show SAM the class map as a faint mask; as the SAM model advises if left out: "
+        "yes, as published, for the downloaded ones.",
+    )  # fmt: skip
+    use_components: bool = setting(
+        True, "One question per region", "Ask about every connected region by itself; off: one question per name."
+    )
     rowwise_masks: bool = setting(
         True, "Masks as published",
         "Embed masks as Trident's published code does, normalised along the rows of the map, which makes the faint "
@@ -54,10 +60,15 @@ class RefineSettings:
         "Where SAM's mask was rejected, keep the coarse region even if another region's mask reaches into it with a "
         "lower probability. Trident means to do this, but its published code does not.",
     )  # fmt: skip
+    islands: float | None = setting(
+        None, "Smallest island", "Pieces of a region below this many times the smallest region go to the neighbour "
+        "they fit best; 0 keeps all; the preset's if left out.",
+        min=0.0, max=10.0,
+    )  # fmt: skip
 
     def __post_init__(self):
         validate(self)
-        if not (self.use_points or self.use_boxes or self.use_masks):
+        if not (self.use_points or self.use_boxes or self.use_masks is not False):
             raise NamebrushError("Refinement needs at least one kind of prompt: points, boxes or masks.")
 
     def area_on(self, grid: tuple[int, int], photo: tuple[int, int]) -> float:
@@ -73,3 +84,87 @@ class RefineSettings:
         if not self.half and tuple(grid) == tuple(photo):
             area *= 4
         return area
+
+    def advised(self, masks: bool, islands: float = 0.0) -> RefineSettings:
+        """The same with what was left open chosen: `masks` by the SAM model, `islands` by the preset.
+
+        Where points and boxes are off, masks stay on: something must be asked.
+        """
+        asked = self.use_masks
+        if asked is None:
+            asked = masks or not (self.use_points or self.use_boxes)
+        return replace(self, use_masks=asked, islands=islands if self.islands is None else self.islands)
+
+
+@dataclass(frozen=True)
+class VoteSettings:
+    """How SAM's masks vote on a name (the thesis's refinement, `vote` and `vote-auto`)."""
+
+    TITLE: ClassVar[str] = "refinement by votes"
+
+    vote_agreement: float = setting(
+        0.6, "Agreement", "A mask counts for a name where at least this share of its pixels has it.", min=0.0, max=1.0
+    )
+    vote_distance: float = setting(
+        20.0, "Point distance", "Points of one name lie at least this many pixels apart.", min=0.0, max=1000.0
+    )
+    vote_grid: int = setting(
+        16, "Grid", "Points per side of the grid that automatic masks are asked with.", min=1, max=64
+    )
+
+    def __post_init__(self):
+        validate(self)
+
+
+@dataclass(frozen=True)
+class SmoothSettings:
+    """How probabilities are smoothed along the photo (`crf`, `pamr`, `diffusion`)."""
+
+    TITLE: ClassVar[str] = "refinement by smoothing"
+
+    crf_steps: int = setting(10, "CRF: steps", "Mean-field iterations.", min=0, max=100)
+    crf_near: float = setting(
+        3.0, "CRF: nearness weight", "How much neighbours want the same name, whatever their colours.",
+        min=0.0, max=100.0,
+    )  # fmt: skip
+    crf_near_pixels: float = setting(3.0, "CRF: near", "Pixels at which that fades.", min=0.1, max=500.0)
+    crf_alike: float = setting(
+        5.0, "CRF: likeness weight", "How much pixels of like colour want the same name.", min=0.0, max=100.0
+    )
+    crf_alike_pixels: float = setting(60.0, "CRF: far", "Pixels at which that fades.", min=0.1, max=2000.0)
+    crf_alike_colour: float = setting(
+        13.0, "CRF: colours", "Grey levels of 255 by which colours may differ.", min=0.5, max=255.0
+    )
+    pamr_steps: int = setting(10, "PAMR: steps", "How often neighbours are averaged.", min=0, max=200)
+    diffusion_steps: str = setting(
+        "50, 100", "Diffusion: times", "Timesteps of 1000 whose self-attention is used, separated by commas."
+    )
+    diffusion_side: int = setting(
+        512, "Diffusion: side", "Side in pixels at which the diffusion model sees the photo.", min=64, max=1536
+    )
+    diffusion_heads: str = setting(
+        "chain", "Diffusion: heads", "Attention heads one after another, as published, or their mean.",
+        choices=("chain", "mean"),
+    )  # fmt: skip
+
+    def __post_init__(self):
+        validate(self)
+        self.timesteps  # noqa: B018 - refuses what is no number
+
+    @property
+    def timesteps(self) -> tuple[int, ...]:
+        """`diffusion_steps` as numbers."""
+        try:
+            found = tuple(int(part) for part in self.diffusion_steps.split(",") if part.strip())
+        except ValueError:
+            found = ()
+        if not found or not all(0 <= t < 1000 for t in found):
+            raise NamebrushError(
+                "Diffusion: times must be whole numbers from 0 to 999, separated by commas; "
+                f'got "{self.diffusion_steps}".'
+            )
+        return found
+
+
+#: The records of all refinements, in the order of the page and the command line.
+RECORDS = (RefineSettings, VoteSettings, SmoothSettings)
