@@ -42,3 +42,10 @@ def test_the_pages_file_is_a_method_like_any_other(installed, capsys):
     assert main(["methods"]) == 0
     told = capsys.readouterr().out
     assert "neighbour" in told and "side 3" in told
+
+
+def test_the_page_tells_of_every_method():
+    page = PAGE.read_text(encoding="utf-8")
+    assert page.count("```mermaid") >= 9
+    for name in RECIPES:
+        assert f"`{name}`" in page, name
