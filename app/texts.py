@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.draw import region_titles
+from pipeline.edit.kinds import KINDS
+from pipeline.models.catalog import get_preset
 from pipeline.records import Region, Segmentation
 
 from .session import Session
@@ -78,7 +80,8 @@ def kind_choices(kinds: Sequence[str], lang: str = "en") -> list[tuple[str, str]
 
 def kind_hint(kind: str, preset: str, lang: str = "en") -> str:
     """What a kind of change does, and plainly what it needs where the models in use cannot do it."""
-    needs = say(lang, "needs_preset") if preset == "tiny" and kind in ("replace", "restyle", "extend") else ""
+    from_words = KINDS[kind].painters[:1] == ("diffusion",)
+    needs = say(lang, "needs_preset") if from_words and not get_preset(preset).inpaint else ""
     return hint(say(lang, f"hint_{kind}") + needs)
 
 

@@ -130,6 +130,11 @@ class Views:
 
         def speak(session, event: gr.EventData):
             session.lang = str(event._data["value"])
-            return {**self.show(session, None), **{c: make(session.lang) for c, make in labelled.items()}}
+            return {
+                **self.show(session, None),
+                **{c: make(session.lang) for c, make in labelled.items()},
+                self.page.kind_hint: texts.kind_hint(session.kind, session.preset, session.lang),
+            }
 
-        self.page.header.lang(speak, [self.page.session], list({*self.outputs, *labelled}), **QUICK)
+        told = list({*self.outputs, *labelled, self.page.kind_hint})
+        self.page.header.lang(speak, [self.page.session], told, **QUICK)

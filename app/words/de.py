@@ -113,7 +113,7 @@ BROWSER = {
     "none_called": "Keine Maske heißt {name}.",
     "synonyms_of": "Andere Wörter für {name}", "synonyms_hint": "andere Wörter, durch Kommas getrennt",
     "find": "Finden", "suggested": "Wohl auch:", "suggest_title": "Auch {name} suchen",
-    "hint_pick": "Ding anklicken; Umschalt fügt hinzu; Rahmen ziehen für eine neue Maske.",
+    "hint_pick": "Ding anklicken oder neuen Rahmen ziehen.",
     "hint_add": "Klicke, was dazugehört. Ist eine Maske gewählt, wächst sie; sonst beginnt eine neue.",
     "hint_subtract": "Wähle eine Maske, dann klicke, was nicht dazugehört.",
     "hint_box": "Ziehe einen Rahmen um ein Ding oder klicke zwei gegenüberliegende Ecken.",

@@ -120,7 +120,7 @@ BROWSER = {
     "none_called": "No mask is called {name}.",
     "synonyms_of": "Other words for {name}", "synonyms_hint": "other words, separated by commas", "find": "Find",
     "suggested": "Also likely:", "suggest_title": "Look for {name} too",
-    "hint_pick": "Click a thing; Shift adds; drag a box for a new mask.",
+    "hint_pick": "Click a thing; drag a box for a new one.",
     "hint_add": "Click what belongs. With one mask picked, the point widens it; with none, it starts a new one.",
     "hint_subtract": "Pick one mask, then click what does not belong to it.",
     "hint_box": "Drag a box around a thing, or click two opposite corners.",

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from app import actions, compare, engine, masks, plain
+from app import actions, compare, engine, masks, models, plain
 from app.screen import attempt
 from app.session import Session, Step
 from pipeline.errors import Cancelled, NamebrushError
@@ -214,6 +214,51 @@ def test_waiting_for_the_models_can_be_stopped(monkeypatch):
     with pytest.raises(Cancelled):
         engine.get_pipeline(Progress(report))
     assert engine._lock.locked()
+
+
+class _Preset:
+    """A pipeline whose models can be had, or not."""
+
+    def __init__(self, error=None):
+        self.models, self.error = self, error
+
+    def load(self, progress):
+        progress.step("Fetching", 0.5)
+        if self.error:
+            raise NamebrushError(self.error)
+
+
+def test_a_preset_that_cannot_be_had_leaves_the_old_one_in_use(monkeypatch):
+    loaded = {"tiny": _Preset()}
+    monkeypatch.setattr(engine, "_pipelines", loaded)
+    monkeypatch.setattr(engine, "_load", lambda name: _Preset("There is no network."))
+    visitor = Session()
+    with pytest.raises(NamebrushError, match="no network"):
+        models.switch(visitor, "base", Progress())
+    assert visitor.preset == "tiny" and set(loaded) == {"tiny"} and not engine._lock.locked()
+    monkeypatch.setattr(engine, "_load", lambda name: _Preset())
+    assert "base models are loaded" in models.switch(visitor, "base", Progress()).text
+    models.switch(visitor, "large", Progress())
+    assert visitor.preset == "large" and set(loaded) == {"tiny", "large"}
+    assert models.switch(visitor, "large", Progress()).kind == "hint"
+
+
+def test_the_panel_of_models_says_what_there_is():
+    told = models.described(Session())
+    tiny, base = told["presets"][:2]
+    assert (tiny["name"], tiny["use"]) == ("tiny", "use") and len(tiny["parts"]) == 3
+    assert base["use"] in ("fetch", "here") and all(p["licence"] and p["card"] for p in base["parts"])
+    assert told["memory"] is None or told["memory"] > 10_000_000
+
+
+def test_another_result_of_a_change_is_a_step_of_its_own(session):
+    picture, other = session.step.photo, photo(seed=3)
+    made = EditResult(picture, (picture, other), mask(0, 0, 9, 9), (7, 8), "x", 0)
+    session.push(Step("removed", picture, None, made))
+    told = actions.choose(session, 1)
+    assert session.step.photo is other and "seed 8" in told.text and session.comparing
+    with pytest.raises(NamebrushError):
+        actions.choose(session, 5)
 
 
 def test_opening_a_photo_stops_what_ran_for_the_one_before(session, tmp_path):
