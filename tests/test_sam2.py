@@ -62,7 +62,8 @@ def test_prompts_do_not_disturb_each_other(sam):
     xy = np.array([[70.0, 50.0], [12.0, 40.0]], np.float32)
     pair = {"points": xy, "labels": np.array([1, 0], np.int32)}
     prompts = [Prompt(**point), Prompt(**pair), Prompt(**point, box=(5, 4, 60, 50)), Prompt(box=(9, 9, 90, 80)),
-               Prompt(**point, mask=mask), Prompt(**pair, mask=mask), Prompt(mask=mask), Prompt(mask=mask)]  # fmt: skip
+               Prompt(**point, mask=mask), Prompt(**pair, mask=mask), Prompt(mask=mask),
+               Prompt(mask=mask)]  # fmt: skip
     logits, iou = decode(sam, embedding, prompts)
     assert logits.shape == (8, 32, 32) and np.isfinite(logits).all() and (logits[6] == logits[7]).all()
     for i, prompt in enumerate(prompts):

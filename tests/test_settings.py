@@ -32,7 +32,7 @@ RECORDS = (SegmentSettings, SelectSettings, EditSettings, LoadSettings, RefineSe
         (lambda: SegmentSettings(window=100.5), "Window must be a whole number between 32 and 4096, got 100.5"),
         (lambda: SegmentSettings(window=True), "Window must be a whole number"),
         (lambda: SegmentSettings(method="tridnet"), 'Method must be one of .*trident.*; got "tridnet"'),
-        (lambda: SegmentSettings(refine="crf"), 'Edges must be one of .*sam.*; got "crf"'),
+        (lambda: SegmentSettings(refine="sharp"), 'Edges must be one of .*sam.*; got "sharp"'),
         (lambda: SegmentSettings(background=None), "Background must be text"),
         (lambda: SegmentSettings(window=64, stride=128), r"stride \(128\) must not exceed the window \(64\)"),
         (lambda: EditSettings(kind="erase"), "remove, replace, restyle"),
