@@ -79,7 +79,9 @@ def name_pixels(
             clip, vocabulary.queries, chosen.templates, share_of(run, 0.6, 0.65),
             guard=lambda: on_device(models.device, run),
         )  # fmt: skip
-    notes = vocabulary.notes + unknown_note(vocabulary.queries, clip.known_words, clip.distractors)
+    typed = [word for one in vocabulary.classes for word in one.words]
+    unknown = unknown_note(typed, clip.known_words, clip.distractors, background=vocabulary.background)
+    notes = vocabulary.notes + unknown
     with run.stage("segment"):
         scale = chosen.scale or clip.logit_scale * recipe.logit_scale / PAPER_SCALE
         frames = _read(encoded, text, vocabulary, scale, models, chosen.templates, share_of(run, 0.65, 0.7))

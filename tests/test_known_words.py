@@ -43,6 +43,17 @@ def test_many_are_one_sentence():
     assert unknown_note(["zz", "zz"], KNOWN, WORLD) == unknown_note(["zz"], KNOWN, WORLD)
 
 
+def test_a_word_that_is_typed_already_is_not_offered():
+    (note,) = unknown_note(["Dog", "zebra", "sky"], KNOWN, WORLD)
+    assert 'such as "puppy" or "cat" or "kitten"' in note
+    (note,) = unknown_note(["dog", "cat", "zeppelin"], KNOWN, WORLD)
+    assert 'such as "balloon" or "house" or "sky"' in note
+    (note,) = unknown_note(["dog"], KNOWN, WORLD, background=["sky", "zebra"])
+    assert 'never met "zebra"' in note and '"puppy" or "cat"' in note
+    (note,) = unknown_note(["zeppelin"], KNOWN, WORLD, background=["dog", "cat"])
+    assert 'such as "dog" or "cat"' in note
+
+
 def test_a_model_whose_words_are_not_known_says_nothing():
     assert unknown_note(["zeppelin"], None) == ()
     assert "house" in unknown_note(["zeppelin"], frozenset({"house"}))[0]

@@ -17,7 +17,11 @@ _LETTERS = re.compile(r"\w+")
 
 
 def unknown_note(
-    words: Iterable[str], known: frozenset[str] | None, world: Sequence[str] = (), related: Sequence[str] = DISTRACTORS
+    words: Iterable[str],
+    known: frozenset[str] | None,
+    world: Sequence[str] = (),
+    related: Sequence[str] = DISTRACTORS,
+    background: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """One sentence about the typed words a model never met in training, or nothing.
 
@@ -29,15 +33,18 @@ def unknown_note(
         known: single words of the training texts, lower case; None: not known, and so nothing is said.
         world: entries "word; related; ..." of what the model was trained on; where the offered words come from.
         related: entries of the same form that say which words are of one kind.
+        background: words that compete with them; they may be offered, what is typed already is not.
     """
     if known is None:
         return ()
-    strange = [word for word in dict.fromkeys(words) if not _met(word, known)]
+    typed = list(dict.fromkeys(words))
+    strange = [word for word in dict.fromkeys((*typed, *background)) if not _met(word, known)]
     if not strange:
         return ()
-    names = [word for entry in world for word in _split(entry)] or sorted(known)
+    taken = {word.casefold() for word in typed}
+    names = [word for entry in world for word in _split(entry) if word not in taken] or sorted(known - taken)
     offered = list(dict.fromkeys(near for word in strange for near in _near(word, names, related)))
-    firsts = [_split(entry)[0] for entry in world if _split(entry)] or names
+    firsts = [name for name in (_split(entry)[0] for entry in world if _split(entry)) if name not in taken] or names
     offered = (offered or firsts)[:OFFERED]
     shown = ", ".join(f'"{word}"' for word in strange[:NAMED])
     if len(strange) > NAMED:
