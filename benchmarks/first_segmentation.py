@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
                 "iou_threshold": 0.0, "coarse_threshold": 0.0}
     if args.short_side:
         settings["short_side"] = args.short_side
-    watch = Watch()
+    watch, peak = Watch(), matmul_peak()
     pipe.segment(pixels[:64, :64], "dog, grass", method="clip", refine="none", background="none", short_side=64)
     with watch.watching(None):
         start = time.perf_counter()
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> None:
     counter = FlopCounterMode(display=False)
     with watch.watching(counter), counter:
         pipe.segment(pixels, "dog; puppy, grass, sky and earth", **settings)
-    peak = matmul_peak()
+    peak = max(peak, matmul_peak())  # other work on the machine must not make it look slow
     print(f"{width}x{height}, {args.method} refined by {args.refine}, {args.threads} threads, "
           f"matrix multiplication {peak / 1e9:.0f} GFLOP/s")
     print("| stage | seconds | share of the time | GFLOP | share of the peak |\n| --- | --- | --- | --- | --- |")
