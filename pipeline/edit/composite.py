@@ -36,8 +36,8 @@ def compose(photo: Photo, patches: list[tuple[Box, np.ndarray, np.ndarray]], alp
     return made if alpha is None else replace(made, alpha=alpha)
 
 
-def count_changed(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> int:
-    """Number of pixels of the mask `where` (bool [H, W]) at which two pictures (uint8 [H, W, C]) differ.
+def count_changed(before: np.ndarray, after: np.ndarray, where: np.ndarray, outside: bool = False) -> int:
+    """Number of pixels at which two pictures (uint8 [H, W, C]) differ, of a mask bool [H, W] or all `outside` it.
 
     Rows are compared in bands, and those without any difference at once: the memory stays small.
     """
@@ -45,7 +45,8 @@ def count_changed(before: np.ndarray, after: np.ndarray, where: np.ndarray) -> i
     for y in range(0, len(before), _ROWS):
         band = slice(y, y + _ROWS)
         if not np.array_equal(before[band], after[band]):
-            changed += int(np.count_nonzero((before[band] != after[band]).any(axis=2) & where[band]))
+            differs = (before[band] != after[band]).any(axis=2)
+            changed += int(np.count_nonzero(differs & ~where[band] if outside else differs & where[band]))
     return changed
 
 
@@ -59,11 +60,10 @@ def changed_outside(photo: Photo, image: Photo, used: np.ndarray, origin: tuple[
     """
     height, width = photo.size
     at = window((*origin, origin[0] + width, origin[1] + height))
-    outside = ~used[at]
-    changed = count_changed(photo.pixels, image.pixels[at], outside)
+    changed = count_changed(photo.pixels, image.pixels[at], used[at], outside=True)
     if photo.alpha is None and image.alpha is None:
         return changed
     opaque = np.broadcast_to(np.uint8(255), photo.size)
     before = opaque if photo.alpha is None else photo.alpha
     after = opaque if image.alpha is None else image.alpha[at]
-    return changed + int(np.count_nonzero((before != after) & outside))
+    return changed + count_changed(before[..., None], after[..., None], used[at], outside=True)
