@@ -141,23 +141,23 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     )
     if session.step is not base:
         return Told(session.say("changed_change"), "stopped")
-    titles = region_titles(base.regions)
-    one = titles[picked[0].id] if len(picked) == 1 else session.count(len(picked), "mask")
-    what = upper(texts.called(picked[0], base.regions, session.lang) if len(picked) == 1 else one)
-    verb = session.say(f"kind_{kind}").lower()
-    told = Told(
-        " ".join([
-            session.say(
-                "changed", what=what, kind=verb, maker=result.made_by or session.say("computed"),
-                seconds=texts.seconds(time.perf_counter() - start),
-                pixels=session.count(result.changed_outside, "pixel"),
-            ),
-            *result.notes,
-        ])
+    if not picked:
+        one = what = session.say("photo_itself")
+    elif len(picked) == 1:
+        one = region_titles(base.regions)[picked[0].id]
+        what = texts.called(picked[0], base.regions, session.lang)
+    else:
+        one = what = session.count(len(picked), "mask")
+    done = session.say(f"done_{kind}")
+    line = session.say(
+        "changed_many" if len(picked) > 1 else "changed", what=upper(what), done=done,
+        maker=result.made_by or session.say("computed"), seconds=texts.seconds(time.perf_counter() - start),
+        pixels=session.count(result.changed_outside, "pixel"),
     )  # fmt: skip
+    told = Told(" ".join([line, *result.notes]))
     same_size = result.images[0].size == base.photo.size
     rest = without(base.segmentation, result) if same_size else None
-    step = Step(f"{texts.short(one, 18)}: {verb}", result.images[0], rest, result, told.text)
+    step = Step(f"{texts.short(one, 18)} {done}", result.images[0], rest, result, told.text)
     session.push(step, comparing=same_size)
     return told
 

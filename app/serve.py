@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import sys
@@ -25,6 +26,19 @@ def port() -> int | None:
     return int(given)
 
 
+def mcp() -> bool:
+    """Whether the endpoints are offered as tools too (`NAMEBRUSH_MCP=1`).
+
+    Ends the program with status 2 and one line when the package for it is missing.
+    """
+    if os.environ.get("NAMEBRUSH_MCP", "") != "1":
+        return False
+    if importlib.util.find_spec("mcp") is None:
+        sys.stderr.write('NAMEBRUSH_MCP=1 needs one more package: pip install "gradio[mcp]".\n')
+        raise SystemExit(2)
+    return True
+
+
 def launch_options() -> dict:
     """What `Blocks.launch` is told: look, manners, limits; nothing is fetched from or sent to anywhere."""
     return {
@@ -39,7 +53,7 @@ def launch_options() -> dict:
         "ssr_mode": False,
         "share": False,
         "state_session_capacity": 200,
-        "mcp_server": os.environ.get("NAMEBRUSH_MCP", "") == "1",
+        "mcp_server": mcp(),
     }
 
 

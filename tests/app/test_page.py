@@ -225,6 +225,15 @@ def test_a_port_that_is_none_ends_with_status_2(monkeypatch, capsys):
     assert end.value.code == 2 and "PORT must be a number" in capsys.readouterr().err
 
 
+def test_tools_are_offered_only_where_asked_and_possible(monkeypatch, capsys):
+    assert serve.mcp() is False
+    monkeypatch.setenv("NAMEBRUSH_MCP", "1")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as end:
+        serve.mcp()
+    assert end.value.code == 2 and "gradio[mcp]" in capsys.readouterr().err
+
+
 def test_downloads_are_exact_and_deleted_afterwards(session):
     actions.find(session, "dog, grass", {}, Progress())
     with files.written(session, "photo") as path:
