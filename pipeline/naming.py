@@ -17,7 +17,7 @@ from .progress import Progress
 from .records import Encoded, Photo, Vocabulary
 from .segment import find_absent, segment
 from .settings import SegmentSettings
-from .text.decide import Decision, absent_note, check_denoise, group_lengths
+from .text.decide import Decision, absent_note, check_denoise
 from .text.embed import embed_words
 from .text.groups import group_classes, groups_note
 from .text.known import unknown_note
@@ -86,10 +86,7 @@ def name_pixels(
         scale = chosen.scale or clip.logit_scale * recipe.logit_scale / PAPER_SCALE
         frames = _read(encoded, text, vocabulary, scale, models, chosen.templates, share_of(run, 0.65, 0.7))
         groups = group_classes(vocabulary, text, chosen.groups)
-        decision = Decision(
-            chosen.temperature, chosen.uncertain, chosen.uncertain_above, groups,
-            group_lengths(groups, vocabulary, text),
-        )  # fmt: skip
+        decision = Decision(chosen.temperature, chosen.uncertain, chosen.uncertain_above, groups)
         notes += groups_note(vocabulary, groups, chosen.groups)
         if chosen.denoise:
             absent = find_absent(frames, vocabulary, scale, decision, chosen.denoise_floor)

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.errors import NamebrushError
 from pipeline.segment import class_probabilities, find_absent, labels_of
-from pipeline.text.decide import Decision, absent_classes, absent_note, check_denoise, group_lengths
+from pipeline.text.decide import Decision, absent_classes, absent_note, check_denoise
 from pipeline.text.groups import class_vectors, cluster, group_classes, groups_note
 from pipeline.vocabulary import parse_vocabulary
 
@@ -55,29 +55,24 @@ def test_only_unsure_pixels_are_sharpened():
 
 
 def test_a_pixel_is_given_to_a_group_and_then_to_a_name_of_it():
-    vocabulary = parse_vocabulary("dog; puppy, sky, cat", "rock")
-    rng = np.random.default_rng(0)
-    text = rng.normal(size=(5, 8)).astype(np.float32)
-    text /= np.linalg.norm(text, axis=1, keepdims=True)
-    feature = rng.normal(size=8).astype(np.float32)
-    feature /= np.linalg.norm(feature)
-    groups = ((0, 2), (1,))
-    decision = Decision(groups=groups, lengths=group_lengths(groups, vocabulary, text))
-    found = decision.probabilities(torch.from_numpy(10 * text @ feature)[:, None, None], vocabulary)[:, 0, 0]
-    mean = text[[0, 1, 3]].sum(axis=0)
-    animals = mean / np.linalg.norm(mean)
-    first = softmax([10 * animals @ feature, 10 * text[2] @ feature, 10 * text[4] @ feature])
-    second = softmax([10 * max(text[0] @ feature, text[1] @ feature), 10 * text[3] @ feature])
-    np.testing.assert_allclose(found, [first[0] * second[0], first[1], first[0] * second[1], first[2]], rtol=1e-4)
-    np.testing.assert_allclose(found.sum(), 1, rtol=1e-5)
+    vocabulary = parse_vocabulary("dog; puppy, sky, cat", "rock, sea")
+    logits = [1.0, 1.5, 1.6, 1.2, 0.3, 0.4]  # dog, puppy, sky, cat, rock, sea
+    p = softmax(logits)
+    plain = Decision(temperature=0.999999).probabilities(scores(logits), vocabulary)[:, 0, 0]
+    assert plain.argmax() == 1, "alone, the sky wins"
+    found = Decision(groups=((0, 2), (1,))).probabilities(scores(logits), vocabulary)[:, 0, 0]
+    animals = p[1] + p[3]
+    np.testing.assert_allclose(found, [animals, p[2], animals * p[3] / p[1], p[5]], rtol=1e-5)
+    assert found.argmax() == 0, "dog and cat together are likelier, and dog is the better of them"
 
 
-def test_background_names_stay_apart_from_each_other():
-    vocabulary = parse_vocabulary("a, b", "x, y")
-    decision = Decision(groups=((0, 1),), lengths=(2.0,))
-    found = decision.probabilities(scores([1.0, 1.0, 3.0, 0.0]), vocabulary)[:, 0, 0]
-    p = softmax([1.0, 3.0, 0.0])
-    np.testing.assert_allclose(found, [p[0] / 2, p[0] / 2, p[1]], rtol=1e-5)
+def test_groups_of_one_name_change_nothing_and_no_probability_leaves_its_range():
+    vocabulary = parse_vocabulary("a, b, c", "d")
+    logits = 30 * torch.randn(4, 9, 9, generator=torch.Generator().manual_seed(1))
+    alone = Decision(groups=((0,), (1,), (2,))).probabilities(logits, vocabulary)
+    torch.testing.assert_close(alone, Decision().probabilities(logits, vocabulary))
+    together = Decision(groups=((0, 1, 2),)).probabilities(logits, vocabulary)
+    assert torch.isfinite(together).all() and together.min() >= 0 and together.max() <= 1 + 1e-6
 
 
 def test_groups_given_and_found():

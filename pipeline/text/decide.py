@@ -32,7 +32,6 @@ class Decision:
         uncertain: what they are divided by instead where a pixel's entropy is high; None: the same everywhere.
         above: share (0..1) of the largest possible entropy, ln(number of words), from which a pixel counts as unsure.
         groups: class indices of every group, every class in one of them; () for no groups.
-        lengths: length of each group's summed word embeddings; with it, scores of words give those of the group.
         absent: classes whose probability is 0 everywhere.
     """
 
@@ -40,7 +39,6 @@ class Decision:
     uncertain: float | None = None
     above: float = 0.5
     groups: tuple[tuple[int, ...], ...] = ()
-    lengths: tuple[float, ...] = ()
     absent: frozenset[int] = frozenset()
 
     @property
@@ -58,19 +56,17 @@ class Decision:
         Returns:
             float32 [C (+1 with background names), ...].
         """
-        logits = self._tempered(logits)
-        words = [len(c.words) for c in vocabulary.classes] + [1] * len(vocabulary.background)
-        if self.groups:
-            found = self._grouped(logits, words)
-        else:
-            shares = logits.softmax(dim=0)
-            found = torch.stack([own.amax(dim=0) for own in shares.split(words)])
-        count = len(vocabulary.classes)
+        shares = self._tempered(logits).softmax(dim=0)
+        background = [len(vocabulary.background)] if vocabulary.background else []
+        words = [len(c.words) for c in vocabulary.classes] + background
+        found = torch.stack([own.amax(dim=0) for own in shares.split(words)])
+        for group in map(list, self.groups):
+            own = found[group]
+            # The group's best name carries the group's probability, the others their share of it.
+            found[group] = own * (own.sum(dim=0) / own.amax(dim=0).clamp(min=1e-30))
         for index in self.absent:
             found[index] = 0.0
-        if not vocabulary.background:
-            return found
-        return torch.cat([found[:count], found[count:].amax(dim=0, keepdim=True)])
+        return found
 
     def _tempered(self, logits: Tensor) -> Tensor:
         tempered = logits / self.temperature
@@ -79,28 +75,6 @@ class Decision:
         log_shares = tempered.log_softmax(dim=0)
         entropy = -(log_shares.exp() * log_shares).sum(dim=0) / math.log(len(logits))
         return torch.where(entropy > self.above, logits / self.uncertain, tempered)
-
-    def _grouped(self, logits: Tensor, words: list[int]) -> Tensor:
-        """P(group) * P(class | group) for every class, then for every background name, each a group of its own."""
-        parts = logits.split(words)
-        best = torch.stack([own.amax(dim=0) for own in parts])
-        classes = sum(len(group) for group in self.groups)
-        groups = [sum(parts[i].sum(dim=0) for i in group) / length
-                  for group, length in zip(self.groups, self.lengths, strict=True)]  # fmt: skip
-        shares = torch.cat([torch.stack(groups), best[classes:]]).softmax(dim=0)
-        found = torch.empty_like(best)
-        for place, group in enumerate(self.groups):
-            found[list(group)] = best[list(group)].softmax(dim=0) * shares[place]
-        found[classes:] = shares[len(self.groups) :]
-        return found
-
-
-def group_lengths(
-    groups: tuple[tuple[int, ...], ...], vocabulary: Vocabulary, text: np.ndarray
-) -> tuple[float, ...]:
-    """Length of each group's summed word embeddings; a score divided by it is that of their normalised mean."""
-    owners = np.array(vocabulary.query_classes)
-    return tuple(float(max(np.linalg.norm(text[np.isin(owners, group)].sum(axis=0)), 1e-12)) for group in groups)
 
 
 def absent_classes(maxima: np.ndarray, floor: float = FLOOR) -> frozenset[int]:

@@ -1,9 +1,9 @@
 """Groups of names: a pixel is first given to a group, then to a name of that group.
 
-The thesis in our sources calls this two-stage hierarchical classes (methods.md, section 14) and does not say how the
-groups are compared. Our reading: a group is compared by the normalised mean of its words' embeddings; probabilities of
-the two stages are multiplied, so that they stay probabilities that thresholds and refinement can use; a background
-name, and a name of no group, is a group by itself.
+The thesis in our sources calls this two-stage hierarchical classes (methods.md, section 14) and does not say how
+groups are compared. Our reading: a group has the sum of its names' probabilities, and its best name gets all of it, so
+that names of one kind do not lose to a third because they share what is theirs. Comparing groups by the mean of their
+words' embeddings was measured and is far worse (docs/words.md). A name of no group, and the background, stand alone.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ def group_classes(vocabulary: Vocabulary, text: np.ndarray, how: str) -> tuple[t
             )
         return whole([members for _, members in vocabulary.groups], len(vocabulary.classes))
     count = len(vocabulary.classes)
-    return () if count < ENOUGH else cluster(class_vectors(vocabulary, text), round(math.sqrt(count)))
+    if count < ENOUGH:
+        return ()
+    vectors = class_vectors(vocabulary, text)
+    apart = vectors - vectors.mean(axis=0)  # text embeddings have most in common with one another
+    apart /= np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
+    return cluster(apart, round(math.sqrt(count)))
 
 
 def whole(groups: list[tuple[int, ...]], count: int) -> tuple[tuple[int, ...], ...]:
