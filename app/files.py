@@ -14,7 +14,7 @@ from pipeline.errors import NamebrushError
 
 from .session import Session
 
-KINDS = ("photo", "masks", "regions", "overlay")
+KINDS = ("photo", "masks", "regions", "overlay", "layers")
 
 
 def stem(name: str) -> str:
@@ -31,7 +31,8 @@ def written(session: Session, kind: str) -> Iterator[Path]:
         session: whose current step is written.
         kind: "photo" (the photo as it is now, PNG), "masks" (a ZIP of labels.png, one PNG per
             mask, and after a change the mask it used), "regions"
-            (regions.json) or "overlay" (the photo with everything drawn on it, PNG).
+            (regions.json), "overlay" (the photo with everything drawn on it, PNG) or "layers" (OpenRaster: the
+            photo as it was before the last change, the change, and every mask as a hidden layer).
 
     Raises:
         NamebrushError: there is nothing of that kind yet.
@@ -41,12 +42,15 @@ def written(session: Session, kind: str) -> Iterator[Path]:
         raise NamebrushError("No photo is open. Open one, or choose an example.")
     if kind not in KINDS:
         raise NamebrushError(f'There is no download called "{kind}"; there are {", ".join(KINDS)}.')
-    if kind != "photo" and not step.regions and not (kind == "masks" and step.edit is not None):
+    if kind not in ("photo", "layers") and not step.regions and not (kind == "masks" and step.edit is not None):
         raise NamebrushError("There are no masks to save yet. Name things first, or make a mask by hand.")
     base = stem(step.photo.name)
     with TemporaryDirectory(prefix="namebrush-") as folder:
         out = Path(folder)
-        if kind == "photo":
+        if kind == "layers":
+            path = out / f"{base}.ora"
+            path.write_bytes(_layers(step))
+        elif kind == "photo":
             path = out / f"{base}-namebrush.png"
             step.photo.save(path)
         else:
@@ -60,6 +64,16 @@ def written(session: Session, kind: str) -> Iterator[Path]:
                 name = {"regions": "regions.json", "overlay": "overlay.png"}[kind]
                 path = (out / "parts" / name).rename(out / f"{base}-{name}")
         yield path
+
+
+def _layers(step) -> bytes:
+    from pipeline.openraster import layers_of, ora_bytes
+
+    if step.edit is None:
+        return ora_bytes(layers_of(step.photo, step.segmentation), step.photo.size)
+    chosen = next((i for i, image in enumerate(step.edit.images) if image is step.photo), 0)
+    edits = [(step.label, step.edit, chosen)]
+    return ora_bytes(layers_of(step.edit.photo, step.segmentation, edits), step.photo.size)
 
 
 def _zip(step, out: Path, base: str) -> Path:

@@ -21,7 +21,8 @@ def relabelled(page: Page) -> dict:
     def listed(name: str, choices: Callable) -> None:
         made[getattr(page, name)] = lambda lang: gr.update(choices=choices(lang))
 
-    for name in ("find", "stop", "undo", "redo", "save_photo", "save_masks", "save_regions", "save_overlay"):
+    for name in ("find", "stop", "undo", "redo", "save_photo", "save_masks", "save_regions", "save_overlay",
+                 "save_layers"):
         label(name)
     made[page.open] = lambda lang: gr.update(label=say(lang, "open"))
     made[page.settings] = lambda lang: gr.update(label=say(lang, "settings"))

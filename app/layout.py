@@ -238,7 +238,7 @@ def _save(p: dict) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="save"):
         with gr.Row(elem_classes="nb-tight"):
             _own('<h2 class="nb-title" data-t="save">Save</h2>', "save-title")
-            for kind in ("photo", "masks", "regions", "overlay"):
+            for kind in ("photo", "masks", "regions", "overlay", "layers"):
                 p[f"save_{kind}"] = gr.Button(
                     say("en", f"save_{kind}"), size="sm", min_width=48, elem_id=f"save-{kind}"
                 )

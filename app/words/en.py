@@ -85,7 +85,8 @@ SERVER = {
     # Controls made by Gradio
     "words_hint": "dog; puppy, grass, sky", "find": "Find", "fine": "Fine edges", "fast": "Fast", "undo": "Undo",
     "redo": "Redo", "open": "Open a photo", "stop": "Stop", "prompt_hint": "a red fox", "settings": "Settings",
-    "save_photo": "Photo", "save_masks": "Masks", "save_regions": "Table", "save_overlay": "Overlay",
+    "save_photo": "Photo", "save_masks": "Masks", "save_regions": "Table", "save_overlay": "View",
+    "save_layers": "Layers",
     "all_masks_plain": "This browser does not let a page read pictures back, so the plain view is shown.",
     # Compare
     "compare_run": "Compare", "compare_empty": "Choose two or more methods, then press Compare.",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
+import zipfile
 from copy import deepcopy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from app import actions, controls, files, plain, scene, serve, texts, words
 from app.session import MAX_STEPS, Session, Step
@@ -239,9 +242,19 @@ def test_downloads_are_exact_and_deleted_afterwards(session):
     with files.written(session, "photo") as path:
         assert np.array_equal(open_photo(path).pixels, session.step.photo.pixels)
     assert not path.exists() and not path.parent.exists()
-    for kind in ("masks", "regions", "overlay"):
+    for kind in ("masks", "regions", "overlay", "layers"):
         with files.written(session, kind) as path:
             assert path.stat().st_size > 0
+
+
+def test_layers_show_the_changed_photo(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    session.picked = (1,)
+    actions.change(session, "remove", "", {}, Progress())
+    with files.written(session, "layers") as path, zipfile.ZipFile(path) as archive:
+        merged = np.asarray(Image.open(io.BytesIO(archive.read("mergedimage.png"))).convert("RGB"))
+        assert archive.read("mimetype") == b"image/openraster"
+    assert np.array_equal(merged, session.step.photo.pixels)
 
 
 def test_there_is_nothing_to_download_before_there_are_masks(session):
