@@ -24,6 +24,8 @@ BATCH = 8
 WIDEST = 0.6
 #: Sides of a cut-out in pixels below which there is nothing more to see.
 LEAST = 48
+#: For models that say nothing.
+ZOOM = 2.0
 
 
 def cut_around(box: Sequence[float], zoom: float, size: tuple[int, int]) -> Box:
@@ -78,7 +80,7 @@ def look_closer(
         mask is empty.
     """
     size = (pixels.shape[0], pixels.shape[1])
-    cuts = [cut_around(box, sam.zoom, size) for box in boxes]
+    cuts = [cut_around(box, sam.zoom or ZOOM, size) for box in boxes]
     seen = []
     for i, (cut, inner) in enumerate(zip(cuts, encode_cuts(sam, pixels, cuts), strict=True)):
         mask = None if masks is None or masks[i] is None else masks[i]
@@ -98,12 +100,18 @@ def _moved(prompt: Prompt, box, cut: Box, mask: np.ndarray | None, inner: SamEmb
 
 
 def look_closer_at_regions(
-    sam: SamModel, pixels: np.ndarray, embedding: SamEmbedding, prompts: Sequence[Prompt], logits: np.ndarray,
+    sam: SamModel,
+    pixels: np.ndarray,
+    embedding: SamEmbedding,
+    prompts: Sequence[Prompt],
+    logits: np.ndarray,
+    kept: np.ndarray,
     step: Callable[[int, int], None] = lambda done, count: None,
 ) -> dict[int, tuple[Box, np.ndarray]]:
     """A second look at every region whose first mask is smaller than `WIDEST` of the photo; without rough masks.
 
     Args:
+        kept: bool [N], which answers count; the others are not looked at again.
         step: called with the cut-outs done and their count, between batches.
 
     Returns:
@@ -111,17 +119,17 @@ def look_closer_at_regions(
     """
     size = (pixels.shape[0], pixels.shape[1])
     boxes = {}
-    for i, answer in enumerate(logits):
-        reach = positive_box(answer, embedding, size)
+    for i in np.flatnonzero(kept):
+        reach = positive_box(logits[i], embedding, size)
         if reach is None:
             continue
-        mask = upsample(answer[None], embedding, reach)[0] > 0
+        mask = upsample(logits[i : i + 1], embedding, reach)[0] > 0
         if not mask.any():
             continue
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = (reach[0] + columns[0], reach[1] + rows[0], reach[0] + columns[-1] + 1, reach[1] + rows[-1] + 1)
         if max(box[2] - box[0], box[3] - box[1]) <= WIDEST * max(size):
-            boxes[i] = tuple(map(int, box))
+            boxes[int(i)] = tuple(map(int, box))
     seen, wanted = {}, list(boxes)
     for start in range(0, len(wanted), BATCH):
         step(start, len(wanted))

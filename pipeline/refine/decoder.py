@@ -115,23 +115,22 @@ def decode_masks(
     masks = image.new_empty((len(sparse), len(chosen), 4 * grid[0], 4 * grid[1]), dtype=torch.float32)
     iou = image.new_empty((len(sparse), len(chosen)), dtype=torch.float32)
     size = group_size(decoder, grid[0] * grid[1], budget)
-    for one in which.unique().tolist():
-        keys = (image + dense[one : one + 1]).flatten(2).mT.contiguous()
-        placed = keys + place
-        for members in (which == one).nonzero()[:, 0].split(size):
-            tokens = torch.cat([start.expand(len(members), -1, -1), sparse[members]], dim=1)
-            answers, image_tokens = _two_way(decoder.transformer, keys, placed, place, tokens)
-            wanted = torch.stack(
-                [decoder.output_hypernetworks_mlps[i](answers[:, 1 + i]) for i in chosen], dim=2
-            )
-            masks[members] = _upscaled(decoder.output_upscaling, image_tokens, wanted, grid).float()
-            iou[members] = decoder.iou_prediction_head(answers[:, 0])[:, list(chosen)].float()
+    needed = [0, *(1 + i for i in chosen)]
+    for members in which.argsort(stable=True).split(size):
+        own = which[members]
+        own = own[:1] if (own == own[0]).all() else own
+        keys = (image + dense[own]).flatten(2).mT.contiguous()
+        tokens = torch.cat([start.expand(len(members), -1, -1), sparse[members]], dim=1)
+        answers, image_tokens = _two_way(decoder.transformer, keys, place, tokens, needed)
+        wanted = [decoder.output_hypernetworks_mlps[i](answers[:, 1 + n]) for n, i in enumerate(chosen)]
+        masks[members] = _upscaled(decoder.output_upscaling, image_tokens, torch.stack(wanted, dim=2), grid).float()
+        iou[members] = decoder.iou_prediction_head(answers[:, 0])[:, list(chosen)].float()
     return masks, iou
 
 
-def _two_way(transformer: nn.Module, keys: Tensor, placed: Tensor, place: Tensor, tokens: Tensor):
-    """`TwoWayTransformer` with keys [1, N, C] shared at first: answers [B, T, C] and image tokens [B, N, C]."""
-    queries = tokens
+def _two_way(transformer: nn.Module, keys: Tensor, place: Tensor, tokens: Tensor, needed: list[int]):
+    """`TwoWayTransformer` with keys [B or 1, N, C]: the answers to the tokens `needed` and image tokens [B, N, C]."""
+    queries, placed = tokens, keys + place
     for layer in transformer.layers:
         if layer.skip_first_layer_pe:
             queries = layer.self_attn(q=queries, k=queries, v=queries)
@@ -146,6 +145,7 @@ def _two_way(transformer: nn.Module, keys: Tensor, placed: Tensor, place: Tensor
             _Folded(layer.cross_attn_image_to_token).to_tokens(keys, placed, queries + tokens, queries)
         )
         placed = keys + place
+    queries, tokens = queries[:, needed], tokens[:, needed]
     last = _Folded(transformer.final_attn_token_to_image).to_image(queries + tokens, keys, placed)
     return transformer.norm_final_attn(queries + last), keys
 

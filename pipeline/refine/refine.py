@@ -14,6 +14,7 @@ from ..models.records import SamModel
 from ..progress import Progress
 from ..records import Photo, Prompt, Region, SamEmbedding, Vocabulary
 from .assemble import Asked, assemble
+from .closer import look_closer_at_regions
 from .islands import absorb
 from .merge import NOBODY, merge
 from .prompts import region_prompts
@@ -121,9 +122,15 @@ def refine(
         sam, embedding, questions.prompts, rowwise_masks=settings.rowwise_masks, mixed=method == "optimized"
     )
     kept = iou > (sam.iou_threshold if settings.iou_threshold is None else settings.iou_threshold)
+    closer = None
+    if settings.look_twice or (settings.look_twice is None and sam.zoom is not None):
+        closer = look_closer_at_regions(
+            sam, photo.pixels, embedding, questions.prompts, logits, kept,
+            lambda done, all_: progress.step(f"Looking closer at {all_} things", 0.4 + 0.2 * done / max(all_, 1)),
+        )  # fmt: skip
     refined, source = merge(
         labels, scores, questions.components, logits, kept, embedding, questions.grid, settings.protect_failed,
-        step=lambda done: progress.step("Placing masks", 0.6 + 0.3 * done / count),
+        step=lambda done: progress.step("Placing masks", 0.6 + 0.3 * done / count), closer=closer,
     )  # fmt: skip
     progress.step("Listing regions", 0.9)
     tidy = absorb(refined, scores, settings.islands * smallest)

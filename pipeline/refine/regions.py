@@ -89,7 +89,7 @@ def ignore_weak(labels: np.ndarray, scores: np.ndarray, coarse: float) -> np.nda
 
 
 def areas(
-    labels: np.ndarray, class_index: int, minimal_area: float = 0, connected: bool = True
+    labels: np.ndarray, class_index: int, minimal_area: float = 0, connected: bool = True, within: Box | None = None
 ) -> Iterator[tuple[int, Box, np.ndarray]]:
     """The 8-connected areas of one class in raster order of their first pixels.
 
@@ -98,22 +98,24 @@ def areas(
         class_index: which label.
         minimal_area: smaller areas are left out.
         connected: False: all pixels of the class are one area.
+        within: the class's box where it is known, exclusive ends.
 
     Yields:
         Area in pixels, box with exclusive ends, and the mask inside the box (bool).
     """
-    mask = (labels == class_index).view(np.uint8)
-    left, top, width, height = cv2.boundingRect(mask)
+    if within is None:
+        left, top, width, height = cv2.boundingRect((labels == class_index).view(np.uint8))
+    else:
+        left, top, width, height = within[0], within[1], within[2] - within[0], within[3] - within[1]
     if not width:
         return
+    mask = (labels[top : top + height, left : left + width] == class_index).view(np.uint8)
     if not connected:
-        crop = mask[top : top + height, left : left + width].astype(bool)
+        crop = mask.astype(bool)
         if crop.sum() >= minimal_area:
             yield int(crop.sum()), (left, top, left + width, top + height), crop
         return
-    count, marked, stats, _ = cv2.connectedComponentsWithStats(
-        np.ascontiguousarray(mask[top : top + height, left : left + width]), connectivity=8, ltype=cv2.CV_32S
-    )
+    count, marked, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
     found = []
     for i in range(1, count):
         x, y, w, h, area = (int(v) for v in stats[i])
@@ -123,6 +125,20 @@ def areas(
             found.append((y, x + int(crop[0].argmax()), area, (x + left, y + top, x + w + left, y + h + top), crop))
     for _, _, area, box, crop in sorted(found, key=lambda f: f[:2]):
         yield area, box, crop
+
+
+def class_boxes(labels: np.ndarray, classes: int, minimal_area: float = 0) -> list[tuple[int, Box]]:
+    """The box of every class 0..classes - 1 that has at least `minimal_area` pixels, in one pass over the map."""
+    height, width = labels.shape
+    named = np.where((labels >= 0) & (labels < classes), labels, classes).astype(np.intp)
+    rows = np.bincount((named * height + np.arange(height)[:, None]).ravel(), minlength=(classes + 1) * height)
+    columns = np.bincount((named * width + np.arange(width)).ravel(), minlength=(classes + 1) * width)
+    rows, columns = rows.reshape(classes + 1, height)[:classes], columns.reshape(classes + 1, width)[:classes]
+    found = []
+    for c in np.flatnonzero(rows.sum(axis=1) >= max(minimal_area, 1)):
+        ys, xs = np.flatnonzero(rows[c]), np.flatnonzero(columns[c])
+        found.append((int(c), (int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)))
+    return found
 
 
 def find_components(
@@ -141,9 +157,8 @@ def find_components(
         connected: one region per connected area; False: one per class.
     """
     least, components = np.float32(coarse), []
-    classes = np.bincount(np.where(labels < 0, 0, labels + 1).ravel(), minlength=len(scores) + 1)[1 : len(scores) + 1]
-    for c in np.flatnonzero(classes >= max(minimal_area, 1)):
-        made = [_component(int(c), scores[c], *area) for area in areas(labels, int(c), minimal_area, connected)]
+    for c, box in class_boxes(labels, len(scores), minimal_area):
+        made = [_component(c, scores[c], *area) for area in areas(labels, c, minimal_area, connected, box)]
         if any(scores[c, m.point[1], m.point[0]] >= least for m in made) or scores[c].max() >= least:
             components.extend(made)
     return components

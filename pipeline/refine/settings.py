@@ -66,6 +66,11 @@ class RefineSettings:
         min=0.0, max=10.0,
     )  # fmt: skip
 
+    look_twice: bool | None = setting(
+        None, "Look twice", "Ask SAM again about every thing on a cut-out around it and average both answers; as the "
+        "SAM model advises if left out: no for the downloaded ones, whose view of a photo is fine enough.",
+    )  # fmt: skip
+
     def __post_init__(self):
         validate(self)
         if not (self.use_points or self.use_boxes or self.use_masks is not False):
