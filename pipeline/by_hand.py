@@ -11,7 +11,7 @@ import numpy as np
 
 from .correct import correct
 from .device import on_device, share_of, shared_progress
-from .edit.edit import check_request, edit
+from .edit.door import check_request, edit
 from .edit.kinds import KINDS
 from .edit.masks import Stroke
 from .edit.settings import EditSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -13,33 +13,16 @@ import numpy as np
 from .errors import NamebrushError
 from .export import labels_png, mask_png
 from .files import write_folder
+from .mask_formats import FORMATS, check_formats
 from .palette import class_colors
 from .records import Photo, Region
 from .rle import encode_region
 
-#: What `mask_files` can write, with a sentence for a person.
-FORMATS = {
-    "png": "one black and white PNG per mask",
-    "indexed": "one palette PNG: 0 is no mask, then one number per mask",
-    "coco": "one JSON in COCO's layout, masks as run lengths",
-    "labelme": "one JSON in LabelMe's layout, masks as polygons",
-}
+__all__ = ["FORMATS", "mask_files", "polygons", "write_masks"]
+
 #: LabelMe's polygons follow the mask's edge to so many pixels.
 POLYGON_ERROR = 0.75
 _MOST_INDEXED = 254
-
-
-def check_formats(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of formats as they are.
-
-    Raises:
-        NamebrushError: one of them is unknown.
-    """
-    names = tuple(names)
-    for name in names:
-        if name not in FORMATS:
-            raise NamebrushError(f'"{name}" is no format for masks; choose from {", ".join(FORMATS)}.')
-    return names
 
 
 def mask_files(photo: Photo, regions: Sequence[Region], format: str) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..edit.kinds import KINDS
 from ..edit.settings import EditSettings
 from ..errors import NamebrushError
-from ..masks_out import FORMATS
+from ..mask_formats import FORMATS, check_formats
 from ..settings import SelectSettings, add_flags, from_flags
 from .common import add_shared, check_folder, load, numbers, segment_settings, stderr_progress, tell
 
@@ -39,7 +39,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
 def run_segment(args: argparse.Namespace) -> None:
     """Segment a photo, write three files, print what was found."""
     from ..files import write_folder
-    from ..masks_out import check_formats, mask_files
+    from ..masks_out import mask_files
     from ..photo import open_photo
     from ..vocabulary import parse_vocabulary
 

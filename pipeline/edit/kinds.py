@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from PIL import ImageColor
-
-from ..edit_records import EditRequest
 from ..errors import NamebrushError
+
+if TYPE_CHECKING:
+    from ..edit_records import EditRequest
 
 METHODS = ("auto", "exemplar", "diffusion")
 MAX_CANDIDATES = 16
@@ -76,6 +77,8 @@ def parse_color(text: str) -> tuple[int, int, int]:
     Raises:
         NamebrushError: none of these.
     """
+    from PIL import ImageColor
+
     try:
         return ImageColor.getrgb(text.strip())[:3]
     except (ValueError, AttributeError):
