@@ -12,7 +12,7 @@ from .comparators.registry import COMPARATORS, get_comparator, own_settings
 from .comparators.shelf import Shelf
 from .dense.encode import encode
 from .dense.options import asked_recipe, dataset_settings, options_text
-from .dense.recipes import Recipe, get_recipe
+from .dense.recipes import Recipe
 from .dense.sam_features import SamFeatures, encode_sam
 from .device import on_device, share_of, shared_progress
 from .errors import NamebrushError
@@ -127,7 +127,8 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
             )
         photo, progress = self.open(photo), progress or Progress()
         asked = asked_recipe(method, proxy, options, dataset)
-        recipe, geometry = self._recipe(asked, residual), self._geometry(short_side, window, stride)
+        said = ("cos_fac" in options or bool(dataset), "residual" in options)
+        recipe, geometry = self._recipe(asked, residual, said), self._geometry(short_side, window, stride)
         progress.seconds.setdefault("encode", 0.0)
 
         def make() -> Encoded:
@@ -244,14 +245,15 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
             found.append(dataclasses.replace(one, notes=one.notes + notes) if notes else one)
         return tuple(found)
 
-    def _recipe(self, recipe: Recipe, residual: str) -> Recipe:
-        """What was asked for, as the models at hand want it."""
+    def _recipe(self, recipe: Recipe, residual: str, said: tuple[bool, bool] = (False, False)) -> Recipe:
+        """What was asked for, as the models at hand want it where the person said nothing of the factor of SAM's
+        affinity, or of the residual, themselves (`said`)."""
         # "clip" is there to show what CLIP does untouched.
-        drop = residual == "drop" or (residual == "auto" and self.models.clip.drop_residual and recipe.name != "clip")
+        auto = residual == "auto" and not said[1] and recipe.name != "clip"
+        drop = residual == "drop" or (auto and self.models.clip.drop_residual)
         if drop and recipe.residual:
             recipe = dataclasses.replace(recipe, residual=False)
-        asked = recipe.cos_fac != get_recipe(recipe.name).cos_fac
-        if recipe.aggregation == "affinity" and not asked and self.models.sam.cos_fac is not None:
+        if recipe.aggregation == "affinity" and not said[0] and self.models.sam.cos_fac is not None:
             recipe = dataclasses.replace(recipe, cos_fac=self.models.sam.cos_fac)
         return recipe
 

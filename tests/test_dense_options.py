@@ -1,5 +1,6 @@
 """Options, proxies and data sets: what a person changes about a method, and what is refused."""
 
+import dataclasses
 
 import numpy as np
 import pytest
@@ -154,3 +155,19 @@ def test_options_and_proxies_on_the_command_line(tmp_path, capsys):
         assert f"\n{name} " in told
     for name in (*PROXIES, *DATASETS, "cos_fac 1.2", "rcs yes", "layers 3+6+9+12", "Shi et al., ICCV 2025"):
         assert name in told
+
+
+def test_what_a_person_says_wins_over_what_the_models_like(pipe):
+    models = pipe.models
+    sam, clip = models.sam, models.clip
+    try:
+        models._loaded["sam"] = dataclasses.replace(sam, cos_fac=7.0)
+        models._loaded["clip"] = dataclasses.replace(clip, drop_residual=True)
+        made = {o: pipe.encode(picture(), "trident", options=o, **SMALL).recipe.cos_fac for o in ("", "cos_fac=1.2")}
+        assert made == {"": 7.0, "cos_fac=1.2": 1.2}
+        assert pipe.encode(picture(), "trident", dataset="voc20", **SMALL).recipe.cos_fac == 0
+        kept = {o: pipe.encode(picture(), "sclip", options=o, **SMALL).recipe.residual for o in ("", "residual=yes")}
+        assert kept == {"": False, "residual=yes": True}
+        assert pipe.encode(picture(), "clip", **SMALL).recipe.residual is True
+    finally:
+        models._loaded.update(sam=sam, clip=clip)
