@@ -60,8 +60,10 @@ def alpha_rows() -> Rows:
 
 
 def island_rows() -> Rows:
-    """Smallest islands from none to four smallest regions."""
-    return [(f"islands {x:g}", {"refine": r, "islands": x}) for r in ("sam",) for x in (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)]
+    """Smallest islands from none to eight smallest regions, after SAM without mask prompts and without refinement."""
+    ways = (("sam, no masks", {"refine": "sam", "use_masks": False}), ("none", {"refine": "none"}))
+    sizes = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+    return [(f"{name}, islands {x:g}", {**way, "islands": x}) for name, way in ways for x in sizes]
 
 
 def measure(pipe: Pipeline, methods: list[str], rows: Rows, seeds: range, names: str) -> list[dict]:

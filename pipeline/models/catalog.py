@@ -236,7 +236,7 @@ PRESETS: dict[str, Preset] = {
             "tiny", "namebrush-clip", "namebrush-dino", "namebrush-sam", "",
             Geometry(short_side=320, window=128, stride=64),
             "Small models trained by us on drawn scenes; in the repository, loaded in seconds, good for drawn scenes.",
-            method="sclip",
+            method="sclip", islands=1.0,
         ),
         Preset(
             "base", "clip-vit-b16", "dino-vitb16", "sam-vit-b", "sd2-inpainting", _PAPERS,
