@@ -6,6 +6,7 @@ model that several people share must not. Sizes are read from the modules: any i
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import lru_cache
@@ -75,6 +76,7 @@ def decode(
     budget: int | None = None,
     best: bool = True,
     mixed: bool = False,
+    precise: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ask SAM all prompts at once.
 
@@ -91,6 +93,8 @@ def decode(
         budget: bytes the decoder may take on a graphics card; None: a quarter of what is free there.
         best: of three masks only the one SAM expects most of.
         mixed: half precision where the device has it: on a graphics card.
+        precise: the mask decoder in double precision, for comparing with recorded numbers: a decoder of random weights
+            magnifies rounding until it says more about the order of sums than about the method. Not for SAM 2.
 
     Returns:
         Low-resolution logits float32 [N, low, low] and predicted IoU float32 [N]; with `best` off [N, 3, low, low] and
@@ -103,7 +107,9 @@ def decode(
         members = [i for i, prompt in enumerate(prompts) if (prompt.box is not None) == boxed]
         if members:
             asked = [prompts[i] for i in members]
-            logits[members], iou[members] = _decode(sam, embedding, asked, multimask, rowwise_masks, budget, mixed)
+            logits[members], iou[members] = _decode(
+                sam, embedding, asked, multimask, rowwise_masks, budget, mixed, precise
+            )
     if not best:
         return logits, iou
     rows, chosen = np.arange(len(prompts)), iou.argmax(axis=1)
@@ -111,7 +117,10 @@ def decode(
 
 
 @torch.no_grad()
-def _decode(sam, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: bool, rowwise: bool, budget, mixed):
+def _decode(
+    sam: SamModel | Sam2, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: bool, rowwise: bool,
+    budget: int | None, mixed: bool, precise: bool,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """One call of prompt encoder and mask decoder; either all prompts have a box or none has."""
     # Without a box an empty list of points would leave the encoder without a batch size.
     most, boxed = max(len(p.points) for p in prompts), prompts[0].box is not None
@@ -131,9 +140,12 @@ def _decode(sam, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: 
         budget = torch.cuda.mem_get_info(weight.device)[0] // 4 if weight.is_cuda else DECODER_BYTES
     sparse, nothing = model.prompt_encoder(points=points, boxes=boxes, masks=None)
     dense, which = _embed_masks(model.prompt_encoder, [p.mask for p in prompts], nothing[:1], rowwise)
+    decoder = model.mask_decoder
+    if precise:
+        decoder, place = copy.deepcopy(decoder).double(), {**place, "dtype": torch.float64}
     with torch.autocast("cuda", torch.float16) if mixed and weight.is_cuda else nullcontext():
         logits, iou = decode_masks(
-            model.mask_decoder,
+            decoder,
             torch.as_tensor(np.array(embedding.features), **place),
             model.prompt_encoder.get_dense_pe().to(**place),
             sparse.to(**place), dense.to(**place), which.to(weight.device), multimask, budget,

@@ -72,7 +72,7 @@ def trident_samrefine(golden: Golden, check: Check) -> None:
     check.equal("prompts_per_class", per_class)
     first = np.flatnonzero(np.diff(classes, prepend=-1))
     check.values("mask_prompts", np.stack([prompts[i].mask for i in first]), 1e-6)
-    logits, iou = decode(sam, embedding, prompts, rowwise_masks=True)
+    logits, iou = decode(sam, embedding, prompts, rowwise_masks=True, precise=True)
     check.values("low_res_logits", logits)
     check.values("iou", iou.reshape(golden.arrays["iou"].shape))
     kept = iou > np.float32(hyper["sam_iou_thresh"])
