@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from segment_anything import SamPredictor
 
 from pipeline.records import Prompt
@@ -100,3 +101,16 @@ def test_photo_and_sam_coordinates_are_inverse():
     xy = np.random.default_rng(0).random((9, 2)) * 60
     assert np.abs(to_photo(to_sam(xy, embedding), embedding) - xy).max() < 1e-9
     assert to_sam(np.array([61, 97]), embedding).tolist() == [644, 1024]
+
+
+def test_thin_structures_survive_because_logits_are_upsampled_before_the_threshold():
+    """A diagonal line one low-resolution cell wide stays one piece, smooth and thinner than enlarged cells."""
+    low, size = 64, (480, 480)
+    embedding = empty_embedding(size, 256)
+    ys, xs = np.mgrid[:low, :low].astype(np.float32)
+    logits = (0.6 - np.abs(xs - 0.7 * ys - 5) / np.hypot(1, 0.7)) * 10
+    mask = upsample(logits[None], embedding)[0] > 0
+    blocky = np.kron(logits > 0, np.ones((8, 8)))[:480, :480] > 0
+    assert ndimage.label(mask, np.ones((3, 3)))[1] == 1
+    edge = [(m ^ ndimage.binary_erosion(m)).sum() for m in (mask, blocky)]
+    assert mask[: 8 * 60].any(1).all() and edge[0] < edge[1]
