@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -56,7 +57,8 @@ def compare(session: Session, words: str, methods: Sequence[str], options: dict,
     pipeline = engine.get_pipeline(progress, session.preset)
     options = {k: v for k, v in options.items() if k != "method"}
     found = pipeline.compare(session.step.photo, words, methods, progress=progress, **options)
-    session.compared = tuple(found)
+    # Probabilities are large and no panel shows them.
+    session.compared = tuple(replace(one, scores=np.zeros((1, 1, 1), np.float32)) for one in found)
     took = texts.seconds(time.perf_counter() - start)
     return Told(session.say("compared", count=len(found), seconds=took))
 

@@ -129,7 +129,10 @@ class Wiring(Views):
         page = self.page
 
         def pick(session, event: gr.EventData):
-            ids = [int(i) for i in event._data["ids"]]
+            ids, turn = [int(i) for i in event._data["ids"]], int(event._data["turn"])
+            if turn < session.turn:
+                return {page.session: session}
+            session.turn = turn
             return picked(page, session, attempt(lambda: actions.pick(session, ids), session))
 
         def ask(session, event: gr.EventData):

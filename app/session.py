@@ -74,6 +74,7 @@ class Session:
         preset: the set of models it uses.
         plain: whether the plain surface is shown in place of the canvas.
         suggestions: names that are likely in the current photo.
+        turn: number of the newest pick on the canvas.
         stamp: number of the newest scene that was sent to the browser.
         job: number of the newest long job; stopped: jobs up to this number have been told to stop.
     """
@@ -93,6 +94,7 @@ class Session:
     explained: tuple = ()
     suggestions: tuple[str, ...] = ()
     stamp: int = 0
+    turn: int = 0
     job: int = 0
     stopped: int = 0
     palette: Palette | None = None

@@ -17,6 +17,7 @@ from .errors import NamebrushError
 from .photo import PhotoSource
 from .progress import Progress
 from .records import Encoded
+from .suggest import with_features
 
 #: Patches of DINO along the photo's short side.
 DINO_PATCHES = 28
@@ -32,7 +33,8 @@ def correlations(
         photo: anything `Pipeline.open` takes.
         x, y: the point in photo pixels.
         progress: see `Pipeline`.
-        encoding: `method` and the other arguments of `Pipeline.encode`.
+        encoding: `method` and the other arguments of `Pipeline.encode`; the preset's own method stands in for one
+            that has no dense features.
 
     Returns:
         "clip": float32 [h, w], cosine of the method's features, -1..1; "dino": float32 [h, w], cosine of DINO's
@@ -46,7 +48,7 @@ def correlations(
     if not (0 <= x < width and 0 <= y < height):
         raise NamebrushError(f"The point ({x:g}, {y:g}) lies outside the photo of {width} x {height} pixels.")
     at = (y / height, x / width)
-    encoded = pipe.encode(photo, progress=share_of(progress, 0.0, 0.5), **encoding)
+    encoded = pipe.encode(photo, progress=share_of(progress, 0.0, 0.5), **with_features(pipe.preset, encoding))
     sam = pipe.sam_features(photo, share_of(progress, 0.5, 0.8))
     dino = pipe.models.dino
     progress.step("Asking DINO what belongs together", 0.8)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .comparators.registry import get_comparator
 from .dense.cosines import frame_cosines
+from .dense.recipes import RECIPES, load_methods
 from .device import on_device, share_of
 from .models.catalog import get_preset
 from .photo import PhotoSource
@@ -51,8 +51,7 @@ def suggest(pipe, photo: PhotoSource, count: int = 12, progress: Progress | None
         Between 0 and `count` names.
     """
     progress = progress or Progress()
-    if get_comparator(encoding.get("method", "")):  # has no dense features; names are asked of the preset's method
-        encoding = {"method": get_preset(pipe.preset).method}
+    encoding = with_features(pipe.preset, encoding)
     clip = pipe.models.clip
     vocabulary = parse_vocabulary([entry.split(";")[0] for entry in clip.distractors or WORDS], "none", 0.0)
     encoded = pipe.encode(photo, progress=share_of(progress, 0.0, 0.8), **encoding)
@@ -62,6 +61,13 @@ def suggest(pipe, photo: PhotoSource, count: int = 12, progress: Progress | None
     )  # fmt: skip
     shares = class_probabilities(frame_cosines(encoded, text), vocabulary, clip.logit_scale, (GRID, GRID))
     return ranked([c.name for c in vocabulary.classes], shares, count)
+
+
+def with_features(preset: str, encoding: dict) -> dict:
+    """The arguments of `Pipeline.encode`, of the preset's own method where the one asked for has no dense features."""
+    load_methods()
+    known = encoding.get("method", "") in RECIPES
+    return encoding if known else {"method": get_preset(preset).method}
 
 
 def ranked(names: list[str], shares: np.ndarray, count: int, least: float = LEAST_SHARE) -> list[str]:

@@ -1,12 +1,13 @@
 import base64
 import io
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.compare import as_pixels, lay_out, write_figure
+from pipeline.compare import as_pixels, lay_out, printed, write_figure
 from pipeline.errors import NamebrushError
 from pipeline.palette import class_colors, hex_color
 from pipeline.photo import open_photo
@@ -23,6 +24,21 @@ def found(method="clip", names=NAMES, height=60, width=90):
     labels[:, : width // 2] = 1
     scores = np.zeros((len(names), *photo.size), np.float32)
     return Segmentation(photo, vocabulary, labels, scores, (), "tiny", method, "none", {"encode": 1.25})
+
+
+def test_a_figure_is_as_wide_on_paper_as_asked(tmp_path):
+    one = [found(names=("dog", "sky")), found("trident", names=("dog", "sky"))]
+    for ending in ("pdf", "svg", "png"):
+        write_figure(one, tmp_path / f"f.{ending}", width_mm=90)
+    width = float(re.search(rb"/MediaBox \[0 0 ([\d.]+)", (tmp_path / "f.pdf").read_bytes())[1])
+    assert width * 25.4 / 72 == pytest.approx(90, abs=0.5)
+    assert ET.parse(tmp_path / "f.svg").getroot().get("width") == "90mm"
+    image = Image.open(tmp_path / "f.png")
+    assert image.width / image.info["dpi"][0] * 25.4 == pytest.approx(90, abs=0.5)
+    sizes = printed(90, 3, 1.5)
+    assert sizes.title / sizes.dots_per_inch * 72 == pytest.approx(8, abs=0.2) and sizes.columns == 2
+    with pytest.raises(NamebrushError, match="between 20 and 1000 mm"):
+        write_figure(one, tmp_path / "g.pdf", width_mm=5)
 
 
 def test_svg_holds_pictures_and_plain_text(tmp_path):

@@ -20,6 +20,7 @@ namebrush.canvas = (() => {
     let waiting = null; // what was asked of the server and is shown until it answers
     let radius = Number(kept('brush')) || 12;
     let explain = false;
+    let turn = 0; // numbers the picks, so that one that overtakes another on its way is known as older
     let last = [0, 0];
     Object.assign(painter.layers, JSON.parse(kept('layers') || '{}'));
     painter.fade = Number(kept('fade') ?? painter.fade);
@@ -90,7 +91,7 @@ namebrush.canvas = (() => {
       over();
       tell('picked', [...scene.picked]);
       // Told to the server once the pick is on the screen.
-      if (!quiet) setTimeout(() => trigger('pick', { ids: [...scene.picked] }), 0);
+      if (!quiet) setTimeout(() => trigger('pick', { ids: [...scene.picked], turn: (turn += 1) }), 0);
     }
     function click(x, y, shift) {
       if (painter.wipe !== null) return;
