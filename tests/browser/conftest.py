@@ -107,7 +107,8 @@ def visit(browser, served):
     for context in contexts:
         context.close()
     outside = [u for u in asked if urlsplit(u).scheme in ("http", "https", "ws", "wss") and not _local(u)]
-    assert asked and not outside, f"requests left the machine: {outside[:5]}"
+    assert asked or not contexts, "a page was opened and asked for nothing"
+    assert not outside, f"requests left the machine: {outside[:5]}"
     assert not broken, f"the page's own script failed: {broken[:3]}"
 
 
