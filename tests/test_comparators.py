@@ -51,7 +51,7 @@ def test_they_are_methods_like_the_others(capsys):
 
 @pytest.mark.parametrize("name", list(MAKERS))
 def test_each_answers_with_a_segmentation_of_the_same_kind(pipe, name):
-    found = pipe.segment(picture(), "dog; puppy, grass, sky", method=name, refine="none", background="sea")
+    found = pipe.segment(picture(), "dog; puppy, grass, sky", method=name, refine="none", background="sea", islands=0)
     assert found.method == name and found.labels.shape == (96, 128) and found.scores.shape == (4, 96, 128)
     assert np.isfinite(found.scores).all() and 0 <= found.scores.min() and found.scores.max() <= 1
     own = COMPARATORS[name].threshold
