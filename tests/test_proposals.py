@@ -42,7 +42,7 @@ def test_masks_are_sure_stable_and_different(monkeypatch):
     stable = automatic_masks(sam, embedding, 5, 0.8, 0.85)
     assert set(stable.iou.astype(float).round(2).tolist()) == {0.95}, "the soft disc changes with its threshold"
     assert 20 <= len(stable) <= 25, "discs of neighbouring points are different things"
-    assert len(automatic_masks(sam, embedding, 30, 0.94, 0.85)) < 150, "those of points side by side are not"
+    assert len(automatic_masks(sam, embedding, 30, 0.94, 0.85)) < 400, "those of points side by side, of 900, are not"
     large = automatic_masks(sam, embedding, 5, 0.0, 0.0, least=0.2)
     assert 0 < len(large) < len(every) and all(a >= 0.2 * large.cells for a in large.area)
     assert (every.logits[:, 25:] <= 0).all(), "what lies beyond the photo in SAM's square is no mask"
