@@ -134,7 +134,7 @@ def test_everything_can_be_done_by_keys(named):
     named.keyboard.press("?")
     assert named.locator("#nb-help kbd").count() > 20
     named.keyboard.press("Escape")
-    assert named.locator("#nb-help").count() == 0
+    named.wait_for_selector("#nb-help", state="detached")
 
 
 def test_the_page_speaks_german(named):
