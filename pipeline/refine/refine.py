@@ -123,7 +123,7 @@ def refine(
     )
     kept = iou > (sam.iou_threshold if settings.iou_threshold is None else settings.iou_threshold)
     closer = None
-    if settings.look_twice or (settings.look_twice is None and sam.zoom is not None):
+    if settings.look_twice:
         closer = look_closer_at_regions(
             sam, photo.pixels, embedding, questions.prompts, logits, kept,
             lambda done, all_: progress.step(f"Looking closer at {all_} things", 0.4 + 0.2 * done / max(all_, 1)),
