@@ -2,8 +2,8 @@
 
 SAM sees every photo at one size, 1024 pixels for the official models and 256 for the built-in one; a thing a tenth as
 wide covers three of the built-in model's tokens. Cut out with as much room around it, it covers sixteen. The first
-look's mask says where to cut; both looks' logits are averaged, since the first knows the surroundings better. Hand selection
-looks twice with a model whose weights gain from it (`SamModel.zoom`), refinement when asked to.
+look's mask says where to cut; both looks' logits are averaged, since the first knows the surroundings better. Hand
+selection looks twice with a model whose weights gain from it (`SamModel.zoom`), refinement when asked to.
 """
 
 from __future__ import annotations
