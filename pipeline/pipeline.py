@@ -8,8 +8,10 @@ from typing import Any
 
 from .by_hand import ByHand
 from .cache import ByteCache
-from .comparators.registry import COMPARATORS, get_comparator, own_settings
+from .comparators.registry import COMPARATORS, get_comparator
 from .comparators.shelf import Shelf
+from .comparison.entries import Entry
+from .comparison.run import Others, run
 from .dense.encode import encode
 from .dense.options import asked_recipe, dataset_settings, options_text
 from .dense.recipes import Recipe
@@ -17,7 +19,6 @@ from .dense.sam_features import SamFeatures, encode_sam
 from .device import on_device, share_of, shared_progress
 from .errors import NamebrushError
 from .masks_first import MasksFirst
-from .methods import get_method
 from .models.loaders import Models, load_models
 from .models.records import Geometry, Sam2
 from .naming import check_words, name_pixels
@@ -222,28 +223,28 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
         self,
         photo: PhotoSource,
         classes: str | Sequence[str] | Vocabulary,
-        methods: Iterable[str],
+        methods: str | Iterable[str | Entry],
         *,
         progress: Progress | None = None,
+        others: Others | None = None,
+        alone: bool = True,
         **settings: Any,
     ) -> tuple[Segmentation, ...]:
-        """The same names in the same photo under several methods, in the order given; arguments as for `segment`.
+        """The same names in the same photo under several methods, refinements and presets, in the order given.
 
-        Settings that only the training-free methods have do not hold for trained comparators among them; a note on
-        their segmentation says which were left out.
+        Args:
+            photo, classes: as for `segment`.
+            methods: entries as `comparison.entries.parse_entry` reads them, such as "sclip", "trident+crf" or
+                "base:trident+none"; edges and models left out are the common ones.
+            progress: see the class.
+            others: gives the pipeline of another preset; None loads it on the same device.
+            alone: every entry starts without kept features and after its models were loaded, so that seconds and
+                memory compare; False lets entries share what the encoders said, which is quicker.
+            settings: as for `segment`, for all entries. Settings that only the training-free methods have do not hold
+                for trained comparators among them; a note on their segmentation says which were left out.
         """
-        photo, methods = self.open(photo), tuple(methods)
-        if not methods:
-            raise NamebrushError("Name at least one method to compare, for example: clip,sclip,trident.")
-        for method in methods:
-            get_method(method)
-        found = []
-        for i, method in enumerate(methods):
-            part = shared_progress(progress, i / len(methods), (i + 1) / len(methods)) if progress else None
-            kept, notes = own_settings(method, settings, SegmentSettings)
-            one = self.segment(photo, classes, method=method, progress=part, **kept)
-            found.append(dataclasses.replace(one, notes=one.notes + notes) if notes else one)
-        return tuple(found)
+        photo, progress = self.open(photo), progress or Progress()
+        return run(self, photo, classes, methods, progress, settings, others, alone)
 
     def _recipe(self, recipe: Recipe, residual: str, said: tuple[bool, bool] = (False, False)) -> Recipe:
         """What was asked for, as the models at hand want it where the person said nothing of the factor of SAM's

@@ -280,6 +280,8 @@ class Segmentation:
         preset, method, refine: what made it.
         seconds: seconds per stage.
         notes: sentences a person should read: what was changed in the names, words the model never met.
+        memory: in a comparison, bytes at most beyond those held before, as `comparison.memory.peak_above` gives them.
+        settings: in a comparison, what made it beyond preset, method and refine, as `comparison.run.told` gives it.
     """
 
     photo: Photo
@@ -292,6 +294,8 @@ class Segmentation:
     refine: str
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    memory: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "labels", frozen(self.labels, np.int32, "Segmentation.labels", *self.photo.size))
