@@ -134,6 +134,9 @@ def test_segment_writes_its_three_files(loaded, photo, tmp_path, capsys):
         (["edit", "PHOTO", "--out", "OUT.png", "--classes", "a,c", "--select", "b"], '"b" is not'),
         (["compare", "PHOTO", "--classes", "a", "--methods", "clip,x", "--out", "OUT.png"], 'no method "x"'),
         (["compare", "PHOTO", "--classes", "a", "--methods", "clip", "--out", "OUT.jpg"], ".png, .pdf, .svg"),
+        (["compare", "PHOTO", "--classes", "a", "--methods", "clip+x", "--out", "OUT.png"], 'no edges "x"'),
+        (["compare", "PHOTO", "--classes", "a", "--methods", "x:clip", "--out", "OUT.png"], "no preset 'x'"),
+        (["compare", "PHOTO", "--classes", "a", "--methods", "clip", "--out", "OUT.png", "--width", "5"], "1000 mm"),
         (["evaluate", "--dataset", "coco", "--out", "OUT.json"], "no dataset"),
         (["evaluate", "--dataset", "folder", "--out", "OUT.json"], "needs --root"),
         (["evaluate", "--dataset", "folder", "--root", "OUT", "--out", "OUT.json"], "must hold images/"),
@@ -229,13 +232,14 @@ def test_ctrl_c_in_the_middle(photo, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_compare_draws_all_three_kinds_of_file(loaded, photo, tmp_path, capsys):
-    for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<svg")):
+def test_compare_draws_all_kinds_of_file(loaded, photo, tmp_path, capsys):
+    for ending, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<svg"), ("zip", b"PK")):
         out = tmp_path / f"figure.{ending}"
-        argv = ["compare", str(photo), "--classes", "dog, grass & <sky>", "--methods", "clip, sclip"]
-        assert main([*argv, "--out", str(out), "--refine", "none", *GEOMETRY]) == 0
+        argv = ["compare", str(photo), "--classes", "dog, grass & <sky>", "--methods", "clip, sclip+pamr"]
+        assert main([*argv, "--out", str(out), "--refine", "none", "--width", "90", *GEOMETRY]) == 0
         assert out.read_bytes().startswith(start)
-    assert "sclip: " in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "sclip + pamr: " in told and "(b) clip, edges: none" in told and "90 mm" not in told
 
 
 def test_evaluate_prints_and_writes_the_table(loaded, tmp_path, capsys):

@@ -175,7 +175,7 @@ def test_the_command_line_compares_with_them(pipe, monkeypatch, tmp_path, capsys
     argv = ["compare", str(tmp_path / "photo.png"), "--classes", "dog, sky", "--methods", "clip, CLIPSeg, groupvit"]
     assert main([*argv, "--out", str(tmp_path / "f.svg"), "--refine", "none"]) == 0
     told = capsys.readouterr().out
-    assert "clipseg: " in told and "groupvit: " in told and b">groupvit<" in (tmp_path / "f.svg").read_bytes()
+    assert "clipseg: " in told and "groupvit: " in told and b">(d) groupvit<" in (tmp_path / "f.svg").read_bytes()
 
 
 def test_weights_that_are_not_here_are_said_plainly(monkeypatch, tmp_path):

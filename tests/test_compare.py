@@ -46,7 +46,7 @@ def test_svg_holds_pictures_and_plain_text(tmp_path):
     root = ET.parse(tmp_path / "f.svg").getroot()
     tag = "{http://www.w3.org/2000/svg}"
     texts = [t.text for t in root.iter(f"{tag}text")]
-    assert [t for t in texts if t in ("clip", "trident")] == ["clip", "trident"]
+    assert [t for t in texts if t.startswith("(")] == ["(a) photo", "(b) clip", "(c) trident"]
     assert NAMES[0] in texts and NAMES[2] in texts
     assert any(t.startswith("grass & <script>") for t in texts), "markup must stay text"
     assert not list(root.iter(f"{tag}script"))

@@ -9,11 +9,31 @@ from .common import add_shared, check_folder, load, segment_settings, stderr_pro
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Flags of `compare`."""
-    parser.usage = "%(prog)s PHOTO --classes TEXT --methods clip,sclip,trident --out FIGURE.(png|pdf|svg) [options]"
+    parser.usage = (
+        "%(prog)s PHOTO --classes TEXT --methods clip,sclip+none,trident+crf,base:trident "
+        "--out FIGURE.(png|pdf|svg|zip) [options]"
+    )
     parser.add_argument("photo", metavar="PHOTO", help="The photo's file.")
     parser.add_argument("--classes", required=True, metavar="TEXT", help='Names, as in "dog; puppy, grass, sky".')
-    parser.add_argument("--methods", required=True, metavar="A,B,…", help="Methods, separated by commas.")
-    parser.add_argument("--out", required=True, metavar="FIGURE", help="The figure, .png, .pdf or .svg.")
+    parser.add_argument(
+        "--methods", required=True, metavar="A,B,…",
+        help="What is compared, separated by commas: METHOD, METHOD+EDGES, MODELS:METHOD or MODELS:METHOD+EDGES; "
+        "edges and models left out are those of --refine and --preset.",
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FIGURE",
+        help="The figure, .png, .pdf or .svg; or .zip: a picture per panel with LaTeX sources around them.",
+    )
+    parser.add_argument(
+        "--width", type=float, metavar="MM",
+        help="Width on paper, from 20 to 1000, with letters of 8 and 7 points [as wide as suits the screen].",
+    )
+    parser.add_argument("--differences", action="store_true", help="Fade what all panels agree on.")
+    parser.add_argument(
+        "--together", action="store_true",
+        help="Let panels share what the image encoders said: quicker, but seconds do not compare and memory is not "
+        "measured.",
+    )
     add_shared(parser, skip=frozenset({"method"}))
 
 
@@ -24,20 +44,27 @@ def run_compare(args: argparse.Namespace) -> None:
 
     photo = open_photo(args.photo)
     from ..compare import check_ending, write_figure
-    from ..methods import get_method
+    from ..comparison.caption import caption, note, presets, title
+    from ..comparison.entries import parse_entries
+    from ..comparison.plate import check_width
 
     check_ending(args.out)
     check_folder(args.out)
-    methods = [get_method(name).name for name in args.methods.split(",") if name.strip()]
+    check_width(args.width)
+    entries = parse_entries(args.methods)
     settings = segment_settings(args)
     parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
     tell(photo.notes)
     progress = stderr_progress(args)
-    found = load(args, progress).compare(photo, args.classes, methods, progress=progress, **settings)
+    found = load(args, progress).compare(
+        photo, args.classes, entries, progress=progress, alone=not args.together, **settings
+    )
     tell(dict.fromkeys(note for one in found for note in one.notes))
-    write_figure(found, args.out)
+    write_figure(found, args.out, args.width, differences=args.differences)
+    several = len(presets(found)) > 1
     for one in found:
-        print(f"{one.method}: {len(one.regions)} regions, {sum(one.seconds.values()):.2f} s")
+        print(f"{title(one)}: {len(one.regions)} regions, {note(one, several)}")
+    print(caption(found))
     print(args.out)
 
 

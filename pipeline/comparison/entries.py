@@ -31,7 +31,8 @@ class Entry:
     @property
     def text(self) -> str:
         """As it is typed."""
-        return "".join([f"{self.preset}:" if self.preset else "", self.method, f"+{self.refine}" if self.refine else ""])
+        models = f"{self.preset}:" if self.preset else ""
+        return models + self.method + (f"+{self.refine}" if self.refine else "")
 
     def resolved(self, refine: str, preset: str) -> Entry:
         """With everything named that was left to the common choice."""

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ..comparators.registry import COMPARATORS, get_comparator, own_settings
 from ..device import shared_progress
 from ..methods import get_method
@@ -103,7 +105,7 @@ def told(pipe: Pipeline, entry: Entry, settings: Mapping[str, Any]) -> dict[str,
     comparator = get_comparator(entry.method)
     models = [pipe.models.title(kind) for kind in needs(entry)]
     made: dict[str, Any] = {
-        "models": tuple(([comparator.title] if comparator else []) + models), "device": str(pipe.models.device),
+        "models": tuple(([comparator.title] if comparator else []) + models), "device": _device(pipe.models.device),
     }  # fmt: skip
     if "clip" in needs(entry):
         geometry = pipe.models.geometry
@@ -115,6 +117,14 @@ def told(pipe: Pipeline, entry: Entry, settings: Mapping[str, Any]) -> dict[str,
             if field.name in settings and field.name not in SAID and settings[field.name] != field.default:
                 made[field.name] = settings[field.name]
     return made
+
+
+def _device(device: torch.device) -> str:
+    """Where the models run, for a caption."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' * (threads != 1)}" if device.type == "cpu" else str(device)
 
 
 def _default(name: str) -> Any:
