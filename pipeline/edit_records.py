@@ -41,6 +41,8 @@ class EditRequest:
         dx, dy, scale: where move puts the thing: pixels to the right and down, and its size about its centre.
         left, top, right, bottom: pixels by which extend widens the canvas.
         picture: the photo that becomes the background, or None.
+        shape: what the mask is widened to before it grows: "region" (as it is), "hull", "box", or "auto", which
+            for replace is what the inpainting model needs, and else the region.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class EditRequest:
     right: int = 0
     bottom: int = 0
     picture: Photo | None = None
+    shape: str = "auto"
 
     def __post_init__(self):
         object.__setattr__(self, "mask", frozen(self.mask, np.bool_, "EditRequest.mask", None, None))

@@ -177,3 +177,62 @@ def clip_tokenizer(folder: Path):
     tokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=77, local_files_only=True)
     assert tokenizer("a red ball").input_ids == [49406, *own.encode("a red ball"), 49407]
     return tokenizer
+
+
+def small_inpainting(folder: Path, words: dict[str, list[str]]) -> Path:
+    """A folder laid out like the built-in inpainting model: a vocabulary of its own, 256 px, float16 weights.
+
+    Args:
+        folder: written by `save_pretrained`, with the list of words beside.
+        words: by kind, as in its `words.json`.
+    """
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    tokenizer = small_tokenizer(folder / "tokenizer", sorted({w for some in words.values() for w in some} | {"a"}))
+    unet = UNet2DConditionModel(
+        sample_size=32, in_channels=9, out_channels=4, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=16, attention_head_dim=2, norm_num_groups=8,
+    )  # fmt: skip
+    vae = AutoencoderKL(
+        in_channels=3, out_channels=3, latent_channels=4, norm_num_groups=4, sample_size=256, layers_per_block=1,
+        block_out_channels=(4, 8, 8, 16), down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+    )  # fmt: skip
+    text = CLIPTextModel(CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=16, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    ))  # fmt: skip
+    pipe = StableDiffusionInpaintPipeline(
+        vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet,
+        scheduler=DDIMScheduler(
+            prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing",
+            beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1,
+        ),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.to(torch.float16).save_pretrained(folder)
+    (folder / "words.json").write_text(json.dumps(words))
+    return folder
+
+
+def small_tokenizer(folder: Path, words: list[str]):
+    """`transformers`' CLIP tokenizer that knows some words whole and all others by their letters."""
+    from transformers import CLIPTokenizer
+
+    letters = [chr(i) for i in range(33, 127)]
+    vocabulary, merges = letters + [f"{letter}</w>" for letter in letters], []
+    for word in words:
+        parts = [*word[:-1], f"{word[-1]}</w>"]
+        while len(parts) > 1:
+            merges.append((parts[0], parts[1]))
+            parts[:2] = [parts[0] + parts[1]]
+            vocabulary.append(parts[0])
+    vocabulary = [*dict.fromkeys(vocabulary), "<|startoftext|>", "<|endoftext|>"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(vocabulary)}))
+    lines = [" ".join(pair) for pair in dict.fromkeys(merges)]
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(lines) + "\n")
+    return CLIPTokenizer.from_pretrained(folder, model_max_length=16, local_files_only=True)

@@ -183,8 +183,7 @@ def test_presets_are_made_of_known_checkpoints():
     assert list(PRESETS) == ["tiny", "base", "large", "huge"]
     for preset in PRESETS.values():
         for kind in KINDS:
-            name = preset.part(kind)
-            assert (not name and kind == "inpaint" and preset.name == "tiny") or CHECKPOINTS[name].kind == kind
+            assert CHECKPOINTS[preset.part(kind)].kind == kind
 
 
 def test_openai_files_and_hashes_are_those_open_clip_states():
@@ -261,13 +260,6 @@ def test_unknown_preset_device_and_kind():
         load_models().load("diffusion")
     with pytest.raises(NamebrushError, match="ClipModel"):
         load_models(clip=object())
-
-
-def test_tiny_says_what_inpainting_needs():
-    models = load_models()
-    with pytest.raises(NamebrushError, match="load the preset base, or name one with inpaint="):
-        models.inpaint()
-    assert models.title("inpaint") == "none" and not models.has("inpaint")
 
 
 def test_downloaded_preset_offline_is_one_clear_line(monkeypatch, tmp_path):

@@ -129,7 +129,10 @@ def plan_crops(mask: np.ndarray, native: int, step: int = 8) -> list[Crop]:
     return [plan_crop(box, part, mask.shape, native, step) for box, part in split(mask)]
 
 
-def plan_crop(box: Box, part: np.ndarray, size: tuple[int, int], native: int, step: int = 8) -> Crop:
+def plan_crop(
+    box: Box, part: np.ndarray, size: tuple[int, int], native: int, step: int = 8, context: float = CONTEXT,
+    least: int = LEAST_CONTEXT,
+) -> Crop:  # fmt: skip
     """A crop around a part of a mask, as square as the photo allows, with context on every side.
 
     Args:
@@ -137,8 +140,9 @@ def plan_crop(box: Box, part: np.ndarray, size: tuple[int, int], native: int, st
         size: height and width of the photo.
         native: longer side the model was made for, in pixels.
         step: both sides the model sees are multiples of it.
+        context, least: surroundings on every side as a share of the part's longer side, and at least so many pixels.
     """
-    x0, y0, x1, y1 = (int(v) for v in _padded(np.array(box), CONTEXT, LEAST_CONTEXT))
+    x0, y0, x1, y1 = (int(v) for v in _padded(np.array(box), context, least))
     side = max(x1 - x0, y1 - y0)
     left, right = _span((x0 + x1) / 2, side, size[1])
     top, bottom = _span((y0 + y1) / 2, side, size[0])

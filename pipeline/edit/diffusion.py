@@ -9,15 +9,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import NamebrushError
+from ..models.painting import Painting, Sampling
 from ..progress import Progress
-from .crop import Crop, cut_out, plan_crop, put_back
+from .crop import Crop, bounds, cut_out, moved, plan_crop, put_back, window
 from .pieces import Piece
 from .prompts import Words
 
@@ -27,36 +27,16 @@ _USUAL_SIDE = 512
 PREVIEWS, PREVIEW_CELLS = 8, 32
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How the diffusion samples: steps, guidance (how closely it follows the words), strength (share of change)."""
-
-    steps: int
-    guidance: float
-    strength: float
-
-
-#: Defaults per kind. Restyling keeps the form of what is there, so it starts from a half-noised picture. A hole starts
-#: from what the photo itself would put there, nearly all noise: its colours stay, and strong guidance, which brings
-#: things rather than surroundings, is not wanted.
-DEFAULTS = {
-    "remove": Sampling(50, 5.0, 0.95),
-    "replace": Sampling(50, 7.5, 1.0),
-    "restyle": Sampling(50, 7.5, 0.7),
-    "move": Sampling(50, 5.0, 0.95),
-    "extend": Sampling(50, 7.5, 0.95),
-}
-
-
 def sampling_of(
-    kind: str, steps: int | None, guidance: float | None, strength: float | None, pipe: Any = None
-) -> Sampling:
+    kind: str, steps: int | None, guidance: float | None, strength: float | None, pipe: Any = None,
+    painting: Painting | None = None,
+) -> Sampling:  # fmt: skip
     """The kind's and the pipeline's defaults with what a person set in their place.
 
     Raises:
         NamebrushError: a value out of range, or steps and strength that leave not one step to take.
     """
-    usual = _usual(kind, pipe)
+    usual = _usual(kind, pipe, painting or Painting())
     chosen = Sampling(
         usual.steps if steps is None else steps,
         usual.guidance if guidance is None else guidance,
@@ -75,9 +55,9 @@ def sampling_of(
     return chosen
 
 
-def _usual(kind: str, pipe: Any) -> Sampling:
+def _usual(kind: str, pipe: Any, painting: Painting) -> Sampling:
     """The defaults of a kind on a pipeline: latent consistency needs few steps and little guidance, FLUX its own."""
-    usual = DEFAULTS[kind]
+    usual = painting.samplings[kind]
     if type(getattr(pipe, "scheduler", None)).__name__ == "LCMScheduler":
         return Sampling(6, 1.5, usual.strength)
     if type(pipe).__name__ == "FluxFillPipeline":  # it is distilled for this guidance, and always starts from noise
@@ -99,6 +79,7 @@ def native_side(pipe: Any) -> tuple[int, int]:
 def paint(
     pixels: np.ndarray, pieces: list[Piece], used: np.ndarray, pipe: Any, words: Words, sampling: Sampling, seed: int,
     progress: Progress, share: tuple[float, float] = (0.0, 1.0), notes: list[str] | None = None,
+    painting: Painting | None = None,
 ) -> list[np.ndarray]:  # fmt: skip
     """One candidate: new pixels for every piece of a mask, at the photo's own resolution.
 
@@ -113,6 +94,7 @@ def paint(
         progress: told after every step; raising `Cancelled` from it stops the pipeline there and then.
         share: span of the whole work this candidate is, for the share reported.
         notes: gets a sentence where something had to be done again.
+        painting: how much of its surroundings the pipeline wants to see.
 
     Returns:
         For each piece uint8 [h, w, 3] of its box, of use where the piece's mask is.
@@ -121,16 +103,25 @@ def paint(
         NamebrushError: the pipeline gave no usable picture, and why.
     """
     native, step = native_side(pipe)
+    asked = painting or Painting()
     generator = torch.Generator("cpu").manual_seed(seed)
     painted = []
     for index, piece in enumerate(pieces):
-        crop = plan_crop(piece.box, piece.used, pixels.shape[:2], native, step)
+        crop = _crop_of(piece, pixels.shape[:2], native, step, asked)
         width = (share[1] - share[0]) / len(pieces)
         span = (share[0] + index * width, share[0] + (index + 1) * width)
         image = _paint_crop(pixels, crop, pipe, words, sampling, generator, progress, span, notes)
         (x0, y0, x1, y1), (left, top, _, _) = piece.box, crop.box
         painted.append(put_back(image, crop, pixels, used)[y0 - top : y1 - top, x0 - left : x1 - left])
     return painted
+
+
+def _crop_of(piece: Piece, size: tuple[int, int], native: int, step: int, painting: Painting) -> Crop:
+    """The window a pipeline sees around a piece; the piece's own box may have a pixel to spare."""
+    tight = bounds(piece.used)
+    part = piece.used[window(tight)]
+    context = (1 / painting.fill - 1) / 2
+    return plan_crop(moved(tight, piece.box), part, size, native, step, context, painting.least)
 
 
 def _paint_crop(

@@ -18,7 +18,7 @@ from .extend import canvas_of
 from .judge import FAR, GONE, RETRIES, Judge, rank_of, score
 from .kinds import KINDS, painter_of, parse_color
 from .move import Lifted
-from .painters import Guard, Painter, painter_for
+from .painters import Guard, Painter, painter_for, painting_of
 from .pieces import Piece, joined, shape_pieces
 from .recolor import recolored
 
@@ -166,7 +166,9 @@ def check_request(request: EditRequest) -> str:
 
 def _filled(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
     """Remove, replace, restyle: the pieces are painted anew."""
-    pieces = shape_pieces(request, photo.pixels, KINDS[request.kind].growth)
+    asked = painting_of(bench.models, method)
+    widened = (asked.shape, asked.margin) if request.kind == "replace" else ("region", None)
+    pieces = shape_pieces(request, photo.pixels, KINDS[request.kind].growth, *widened)
     used = joined(pieces, photo.size)
     if request.kind == "remove":
         _something_left(used)

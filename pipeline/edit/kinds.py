@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import NamebrushError
+from ..models.painting import SHAPES
 
 if TYPE_CHECKING:
     from ..edit_records import EditRequest
@@ -49,11 +50,11 @@ class Kind:
 
 _ALL = (
     Kind("remove", "Remove", "removed", "The thing goes, its surroundings go on.", ("exemplar", "diffusion"),
-         ("prompt", "method", *_SHAPING, "seed", "candidates", *_SAMPLING), growth=None),
+         ("prompt", "method", "shape", *_SHAPING, "seed", "candidates", *_SAMPLING), growth=None),
     Kind("replace", "Replace", "replaced", "Something else takes its place, told in words.", ("diffusion",),
-         ("prompt", *_SHAPING, "seed", "candidates", *_SAMPLING), growth=None, prompt=True),
+         ("prompt", "shape", *_SHAPING, "seed", "candidates", *_SAMPLING), growth=None, prompt=True),
     Kind("restyle", "Restyle", "restyled", "It keeps its form and gets another look, told in words.", ("diffusion",),
-         ("prompt", *_SHAPING, "seed", "candidates", *_SAMPLING), growth=None, prompt=True),
+         ("prompt", "shape", *_SHAPING, "seed", "candidates", *_SAMPLING), growth=2, prompt=True),
     Kind("recolor", "Recolour", "recoloured", "It gets another colour and keeps its light and shade.", (),
          ("color", "amount", *_SHAPING), growth=1),
     Kind("blur", "Blur background", "kept sharp", "All but the selection goes out of focus.", (),
@@ -108,6 +109,8 @@ def painter_of(request: EditRequest) -> str:
         raise NamebrushError("Let the selection grow by pixels or by a share of its size, not by both.")
     if not 0 <= request.shadow <= 1:
         raise NamebrushError(f"The shadow must lie between 0 and 1, got {request.shadow}.")
+    if request.shape not in SHAPES:
+        raise NamebrushError(f'"{request.shape}" is no shape to widen to; choose from {", ".join(SHAPES)}.')
     if request.color:
         parse_color(request.color)
     _NEEDS.get(kind.name, _needs_words)(kind, request)

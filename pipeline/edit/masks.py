@@ -104,6 +104,19 @@ def drop_specks(mask: np.ndarray, area: float, keep: bool = True) -> np.ndarray:
     return mask & ~np.concatenate([[False], small])[labels] if small.any() else mask.copy()
 
 
+def roomy(mask: np.ndarray, shape: str) -> np.ndarray:
+    """A mask, bool [H, W] and not empty, widened to give another form room: "region" (as it is), "hull" or "box"."""
+    if shape == "region":
+        return mask
+    wide = np.zeros(mask.shape, np.uint8)
+    rows, cols = np.nonzero(mask)
+    if shape == "box":
+        wide[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1] = 1
+    else:
+        cv2.fillConvexPoly(wide, cv2.convexHull(np.stack([cols, rows], axis=1).astype(np.int32)), 1)
+    return (wide > 0) | mask
+
+
 def slip_area(pixels: int) -> float:
     """The area below which a hole or speck of a mask of so many pixels is taken for a slip of the brush."""
     return max(4.0, _SLIP_SHARE * pixels)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NamebrushError
+from ..models.painting import Painting
 from ..progress import Progress
 from ..records import EditRequest
 from .exemplar import fill_parts
@@ -42,6 +43,11 @@ class Painter:
     judged: bool = False
 
 
+def painting_of(models: Any, method: str) -> Painting:
+    """How the inpainting model of a `Models`, or what stands in for one, is asked; the usual for other painters."""
+    return getattr(models, "painting", None) or Painting() if method == "diffusion" else Painting()
+
+
 def painter_for(request: EditRequest, method: str, models: Any, progress: Progress, guard: Guard) -> Painter:
     """The painter of a request.
 
@@ -68,8 +74,14 @@ def _by_model(request: EditRequest, models: Any, progress: Progress, guard: Guar
     from ..models.revisions import revisions_of
     from . import diffusion, lama  # torch and diffusers: seconds to import, not needed by the other painters
     from .prompts import build_words
+    from .vocabulary import check_words
 
-    diffusion.sampling_of(request.kind, request.steps, request.guidance, request.strength)  # refused before loading
+    asked = painting_of(models, "diffusion")
+    own = request.kind, request.steps, request.guidance, request.strength
+    diffusion.sampling_of(*own, painting=asked)  # refused before loading
+    notes: list[str] = []
+    if asked.known is not None and request.prompt.strip():
+        notes += check_words(request.prompt, asked.known, models.title("inpaint"), request.kind == "replace")
     with guard(), progress.stage("load"):
         pipe = models.inpaint()
     named = models.title("inpaint"), revisions_of(models, ("inpaint",))
@@ -84,9 +96,8 @@ def _by_model(request: EditRequest, models: Any, progress: Progress, guard: Guar
                 return lama.paint(pixels, pieces, used, pipe, progress, share)
 
         return Painter(fill, *named)
-    sampling = diffusion.sampling_of(request.kind, request.steps, request.guidance, request.strength, pipe)
-    words = build_words(request.kind, request.prompt, request.negative_prompt, request.subject)
-    notes: list[str] = []
+    sampling = diffusion.sampling_of(*own, pipe, asked)
+    words = build_words(request.kind, request.prompt, request.negative_prompt, request.subject, asked)
 
     def paint(pixels, pieces, used, seed, share):
         start = pixels
@@ -100,6 +111,6 @@ def _by_model(request: EditRequest, models: Any, progress: Progress, guard: Guar
                 start[box[1] : box[3], box[0] : box[2]][part] = filled[part]
             share = (middle, share[1])
         with guard():
-            return diffusion.paint(start, pieces, used, pipe, words, sampling, seed, progress, share, notes)
+            return diffusion.paint(start, pieces, used, pipe, words, sampling, seed, progress, share, notes, asked)
 
     return Painter(paint, *named, notes, judged=True)

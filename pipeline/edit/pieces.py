@@ -15,6 +15,7 @@ from ..errors import NamebrushError
 from ..records import Box
 from .crop import CONTEXT, LEAST_CONTEXT, bounds, moved, split, widened, window
 from .masks import (
+    LEAST_GROWTH,
     automatic_growth,
     check_mask,
     drop_specks,
@@ -22,6 +23,7 @@ from .masks import (
     fill_holes,
     grow,
     growth_by_share,
+    roomy,
     slip_area,
 )
 from .shadow import propose_shadow
@@ -51,16 +53,20 @@ class Piece:
         return window(self.box)
 
 
-def shape_pieces(request: EditRequest, pixels: np.ndarray, growth: int | None) -> list[Piece]:
+def shape_pieces(
+    request: EditRequest, pixels: np.ndarray, growth: int | None, shape: str = "region", share: float | None = None
+) -> list[Piece]:  # fmt: skip
     """Everything a selection goes through before an edit, piece by piece.
 
     In this order: turned round where the rest is to be changed, small holes filled and specks dropped, the shadow
-    taken along, grown or shrunk, feathered.
+    taken along, each piece widened to its hull or box where that is asked for, grown or shrunk, feathered.
 
     Args:
         request: the mask and how to shape it.
         pixels: uint8 [H, W, 3], the photo; read only where a shadow is looked for.
         growth: pixels where the request says nothing; None chooses by the mask's size.
+        shape: what "auto" stands for: "region", "hull" or "box".
+        share: growth of a widened piece as a share of its size, where the request says nothing; None: as `growth`.
 
     Raises:
         NamebrushError: the mask has another size, is empty, or nothing is left after shrinking it.
@@ -71,28 +77,31 @@ def shape_pieces(request: EditRequest, pixels: np.ndarray, growth: int | None) -
     if not mask.any():
         raise NamebrushError("The selection is the whole photo, so there is no rest to change; select less.")
     area = int(np.count_nonzero(mask))
-    amount = _growth(request, mask, growth)
+    shape = shape if request.shape == "auto" else request.shape
+    amount = _growth(request, mask, growth, None if shape == "region" else share)
     reach = max(LEAST_CONTEXT, max(amount, 0) + 2)
     parts = split(mask, CONTEXT, reach)
     largest = max(range(len(parts)), key=lambda i: np.count_nonzero(parts[i][1]))
     pieces = [
         piece for i, part in enumerate(parts)
-        if (piece := _shape(request, pixels, part, area, amount, i == largest)) is not None
+        if (piece := _shape(request, pixels, part, area, amount, i == largest, shape)) is not None
     ]  # fmt: skip
     if not pieces:
         raise NamebrushError(f"Nothing is left of the mask when it shrinks by {-amount} pixels; shrink it less.")
     return pieces
 
 
-def _growth(request: EditRequest, mask: np.ndarray, growth: int | None) -> int:
+def _growth(request: EditRequest, mask: np.ndarray, growth: int | None, share: float | None) -> int:
     if request.grow_share is not None:
         return growth_by_share(mask, request.grow_share)
     if request.grow is not None:
         return int(request.grow)
+    if share is not None:
+        return max(LEAST_GROWTH, growth_by_share(mask, share))
     return automatic_growth(mask) if growth is None else growth
 
 
-def _shape(request, pixels, part: tuple[Box, np.ndarray], area: int, amount: int, keep: bool) -> Piece | None:
+def _shape(request, pixels, part: tuple[Box, np.ndarray], area: int, amount: int, keep: bool, shape: str):
     size, (tight, inside) = pixels.shape[:2], part
     side = max(tight[2] - tight[0], tight[3] - tight[1])
     margin = max(amount, 0) + request.feather + 2 + (int(_SHADOW_REACH * side) if request.shadow else 0)
@@ -108,6 +117,8 @@ def _shape(request, pixels, part: tuple[Box, np.ndarray], area: int, amount: int
         core = asked  # the little that is left of the photo is all there is to go by
     if request.shadow and core.any() and not request.invert:
         core = core | propose_shadow(pixels[window(box)], core, request.shadow)
+    if core.any():
+        core = roomy(core, shape)
     if amount < 0:
         core = grow(core, amount)
     if not core.any():

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..models.painting import Painting
+from .vocabulary import known_part, nouns_in
+
 _SURROUNDINGS = "empty background, only the surroundings, continued naturally, photorealistic"
 _ONWARDS = "the scene continued naturally beyond the edge, photorealistic"
 _NOT_IN_A_GAP = "object, person, animal, text, watermark, logo"
@@ -19,7 +22,9 @@ class Words:
     negative: str
 
 
-def build_words(kind: str, prompt: str = "", negative: str = "", subject: str = "") -> Words:
+def build_words(
+    kind: str, prompt: str = "", negative: str = "", subject: str = "", painting: Painting | None = None
+) -> Words:  # fmt: skip
     """The words for an edit.
 
     Removing asks for the surroundings, never for "no dog": naming a thing in a prompt brings it back. The thing's name
@@ -29,8 +34,11 @@ def build_words(kind: str, prompt: str = "", negative: str = "", subject: str = 
         kind: "remove", "move" (whose place is filled as if it were removed), "extend", "replace" or "restyle".
         prompt, negative: a person's own words; may be empty.
         subject: name of what was selected, or "" where nobody named it.
+        painting: how the model is asked; one with few words is given no others.
     """
     prompt, negative, subject = (" ".join(text.split()) for text in (prompt, negative, subject))
+    if painting is not None and painting.bare:
+        return _bare(kind, prompt, negative, subject, painting)
     if kind in ("remove", "move"):
         return Words(_joined(prompt, _SURROUNDINGS), _joined(negative, subject, _NOT_IN_A_GAP))
     if kind == "extend":
@@ -40,6 +48,17 @@ def build_words(kind: str, prompt: str = "", negative: str = "", subject: str = 
         return Words(_joined(lead, prompt), _joined(negative, _NOT_IN_A_PICTURE))
     unwanted = "" if _mentions(prompt, subject) else subject
     return Words(prompt, _joined(negative, unwanted, _NOT_IN_A_PICTURE))
+
+
+def _bare(kind: str, prompt: str, negative: str, subject: str, painting: Painting) -> Words:
+    """A caption as a small model met them: "a red ball", and nothing where surroundings are wanted."""
+    if painting.known is not None:
+        prompt, negative, subject = (known_part(text, painting.known) for text in (prompt, negative, subject))
+    if kind == "restyle" and prompt and subject and not nouns_in(prompt, painting.known):
+        prompt = f"{prompt} {subject}"
+    if prompt and prompt.split()[0] not in ("a", "an", "the"):
+        prompt = f"a {prompt}"
+    return Words(prompt, negative)
 
 
 def _joined(*parts: str) -> str:

@@ -6,6 +6,7 @@ import typing
 from dataclasses import dataclass
 
 from ..errors import NamebrushError
+from ..models.painting import SHAPES
 from ..settings import setting, validate
 from .kinds import KINDS, MAX_CANDIDATES, MAX_MARGIN, METHODS
 
@@ -32,6 +33,10 @@ class EditSettings:
     specks: bool = setting(True, "Drop specks", "Small specks of the selection are dropped first.")
     shadow: float = setting(
         0.0, "Shadow", "Takes the darker area below the thing along: 0 not at all, 1 readily.", min=0.0, max=1.0
+    )
+    shape: str = setting(
+        "auto", "Room", "What the selection is widened to first, so that another form fits: " +
+        "; ".join(f"{name}, {about}" for name, about in SHAPES.items()) + ".", choices=tuple(SHAPES),
     )
     invert: bool = setting(False, "Change the rest", "Everything but the selection is changed.")
     seed: int = setting(0, "Seed", "Same seed, same picture.", min=0, max=2**63 - 1)

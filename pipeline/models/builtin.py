@@ -25,6 +25,8 @@ from .stem import ConvStem
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+#: The inpainting model lies there in the form of `diffusers`.
+INPAINTING, PIPELINE = "inpainting", "model_index.json"
 
 #: `open_clip` model configuration, as `open_clip.CLIP(**config)` takes it.
 CLIP_CONFIG: dict[str, Any] = {
@@ -50,6 +52,22 @@ SAM_CONFIG: dict[str, Any] = {
     "decoder_depth": 2, "decoder_heads": 4, "decoder_mlp_dim": 512, "iou_head_depth": 3, "iou_head_hidden_dim": 128,
     "pixel_mean": [123.675, 116.28, 103.53], "pixel_std": [58.395, 57.12, 57.375],
 }  # fmt: skip
+
+
+def home(kind: str) -> Path:
+    """The folder of a built-in model."""
+    return ASSETS / (INPAINTING if kind == "inpaint" else kind)
+
+
+def here(kind: str) -> bool:
+    """Whether a built-in model's weights are in this copy of the repository."""
+    return (home(kind) / (PIPELINE if kind == "inpaint" else WEIGHTS)).is_file()
+
+
+def size_of(kind: str) -> int:
+    """Bytes of a built-in model's weights."""
+    files = home(kind).rglob("*.safetensors") if kind == "inpaint" else [home(kind) / WEIGHTS]
+    return sum(file.stat().st_size for file in files)
 
 
 def build_clip(config: dict[str, Any] | None = None):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import NamebrushError
+from .painting import BUILTIN, Painting
 from .records import Geometry
 
 KINDS = ("clip", "dino", "sam", "inpaint")
@@ -56,6 +57,7 @@ class Checkpoint:
         licence: of the weights.
         card: a sentence or two on what it knows and where it comes from.
         adapter: weights laid into it, or None.
+        painting: how an inpainting model is asked; None: as most are.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Checkpoint:
     licence: str
     card: str
     adapter: Source | None = None
+    painting: Painting | None = None
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,8 @@ def _inpaint(
     return Checkpoint(name, "inpaint", title, "", tuple(Source(repo=r) for r in repos), size, licence, card, adapter)
 
 
-def _own(kind: str, title: str, card: str, size: int) -> Checkpoint:
-    return Checkpoint(f"namebrush-{kind}", kind, title, "", (), size, "Apache-2.0", card)
+def _own(kind: str, title: str, card: str, size: int, painting: Painting | None = None) -> Checkpoint:
+    return Checkpoint(f"namebrush-{kind}", kind, title, "", (), size, "Apache-2.0", card, painting=painting)
 
 
 _SD15 = ("stable-diffusion-v1-5/stable-diffusion-inpainting", "botp/stable-diffusion-v1-5-inpainting")
@@ -145,6 +148,8 @@ _ALL = (
     _own("clip", "Namebrush CLIP", "Trained by us on drawn scenes; it knows only their nouns.", 12_000_000),
     _own("dino", "Namebrush DINO", "Trained by us on drawn scenes, without labels.", 6_000_000),
     _own("sam", "Namebrush SAM", "Trained by us on drawn scenes and abstract shapes.", 5_000_000),
+    _own("inpaint", "Namebrush inpainting", "Trained by us on drawn scenes at 256 px; it knows only their words.",
+         45_000_000, BUILTIN),
     _openai(
         "clip-vit-b16", "CLIP ViT-B/16 (OpenAI)", "ViT-B-16-quickgelu",
         "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f", "ViT-B-16.pt",
@@ -233,7 +238,7 @@ PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
         Preset(
-            "tiny", "namebrush-clip", "namebrush-dino", "namebrush-sam", "",
+            "tiny", "namebrush-clip", "namebrush-dino", "namebrush-sam", "namebrush-inpaint",
             Geometry(short_side=320, window=128, stride=64),
             "Small models trained by us on drawn scenes; in the repository, loaded in seconds, good for drawn scenes.",
             method="sclip", islands=1.0,

@@ -14,6 +14,7 @@ from ..progress import Progress
 from . import builtin, fetch, official
 from .catalog import KINDS, get_preset
 from .memory import PLANS
+from .painting import Painting, of_folder
 from .records import ClipModel, DinoModel, Geometry, Sam2, SamModel
 
 _RECORDS = {"clip": ClipModel, "dino": DinoModel, "sam": (SamModel, Sam2)}
@@ -144,6 +145,17 @@ class Models:
         """
         return self._get("inpaint", progress or self._progress)
 
+    @property
+    def painting(self) -> Painting:
+        """How the inpainting model is asked, and the words it knows; read without loading its weights."""
+        part = self._parts["inpaint"]
+        if not isinstance(part, fetch.Choice):
+            return Painting()
+        usual = part.checkpoint.painting if part.checkpoint is not None else None
+        own = part.checkpoint is not None and not part.checkpoint.sources
+        folder = builtin.home("inpaint") if own else part.path
+        return usual or Painting() if folder is None else of_folder(folder, usual)
+
     def load(self, *kinds: str, progress: Progress | None = None) -> Models:
         """Fetch and load parts now, with progress: the named kinds, or `clip`, `dino` and `sam`."""
         for kind in kinds or ("clip", "dino", "sam"):
@@ -160,7 +172,7 @@ class Models:
         if not isinstance(part, fetch.Choice) or part.path is not None:
             return True
         if not part.checkpoint.sources:
-            return (builtin.ASSETS / kind / builtin.WEIGHTS).is_file()
+            return builtin.here(kind)
         return fetch.on_disk(part.checkpoint)
 
     def has_part(self, kind: str) -> bool:
@@ -189,7 +201,7 @@ class Models:
             if isinstance(part, fetch.Choice):
                 row.update(licence=part.licence, card=part.card, bytes=part.bytes)
                 if part.checkpoint is not None and not part.checkpoint.sources and self.has(kind):
-                    row["bytes"] = (builtin.ASSETS / kind / builtin.WEIGHTS).stat().st_size
+                    row["bytes"] = builtin.size_of(kind)
             rows.append({**row, "loaded": kind in self._loaded, "here": self.has(kind)})
         return rows
 
@@ -207,10 +219,10 @@ class Models:
         if not isinstance(part, fetch.Choice):
             return self._placed(kind, part)
         own = part.checkpoint is not None and not part.checkpoint.sources
-        if own:
+        if own and kind != "inpaint":
             progress.step(f"Loading {part.title}")
             return self._placed(kind, getattr(builtin, f"load_{kind}")())
-        path = part.path or fetch.fetch(part.checkpoint, progress)
+        path = part.path or (self._own_painter() if own else fetch.fetch(part.checkpoint, progress))
         progress.step(f"Loading {part.title}")
         if kind == "clip":
             return self._placed(kind, official.load_clip(path, part.architecture))
@@ -222,6 +234,15 @@ class Models:
         if part.checkpoint is not None and part.checkpoint.adapter is not None:
             adapter = fetch.fetch_source(part.checkpoint.adapter, f"{part.title}, adapter", progress)
         return official.load_inpaint(path, self.device, adapter, self.memory)
+
+    @staticmethod
+    def _own_painter() -> Path:
+        if not builtin.here("inpaint"):
+            raise NamebrushError(
+                f"The built-in inpainting model is not in {builtin.home('inpaint')}; train it with `python -m "
+                "training.inpainting` or name another one with inpaint=."
+            )
+        return builtin.home("inpaint")
 
     def _placed(self, kind: str, record: Any) -> Any:
         """The same record with its module on the device."""

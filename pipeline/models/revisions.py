@@ -37,7 +37,8 @@ def revision(kind: str, part: Any) -> str:
     if part.path is not None:
         return _of_path(part.path)
     if not part.checkpoint.sources:
-        return _of_path(builtin.ASSETS / kind / builtin.WEIGHTS)
+        home = builtin.home(kind)
+        return _of_path(home if kind == "inpaint" else home / builtin.WEIGHTS)
     for source in part.checkpoint.sources:
         if source.repo:
             found = hub.cached_file(source.repo, (source.files or ("model_index.json",))[0])

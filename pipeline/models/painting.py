@@ -1,0 +1,101 @@
+"""How an inpainting model wants to be asked: steps, guidance, the window it sees, the words it knows.
+
+The values of each model live here and in the catalogue, nowhere else; what a person sets comes first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import NamebrushError
+
+#: A folder of a model with few words lists them in this file: {"nouns": [...], "colors": [...], ...}.
+WORDS = "words.json"
+#: What replace may widen a selection to, with a sentence each.
+SHAPES = {
+    "auto": "as the inpainting model needs it",
+    "region": "what is selected and nothing more",
+    "hull": "the selection's convex hull",
+    "box": "the box around the selection",
+}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the diffusion samples: steps, guidance (how closely it follows the words), strength (share of change)."""
+
+    steps: int
+    guidance: float
+    strength: float
+
+
+#: Restyling keeps the form of what is there, so it starts from a half-noised picture. A hole starts from what the
+#: photo itself would put there, nearly all noise: its colours stay, and strong guidance, which brings things rather
+#: than surroundings, is not wanted.
+USUAL = {
+    "remove": Sampling(50, 5.0, 0.95),
+    "replace": Sampling(50, 7.5, 1.0),
+    "restyle": Sampling(50, 7.5, 0.7),
+    "move": Sampling(50, 5.0, 0.95),
+    "extend": Sampling(50, 7.5, 0.95),
+}
+
+
+@dataclass(frozen=True)
+class Painting:
+    """How an inpainting model is asked; the defaults suit Stable Diffusion.
+
+    Attributes:
+        samplings: by kind of edit.
+        fill: share of the window's side that the longer side of a mask takes.
+        least: fewest pixels of surroundings on every side.
+        shape: what `replace` widens a selection to, a name of `SHAPES` but "auto": a ball cannot be painted into a
+            hole of a boat's form.
+        margin: pixels by which the widened selection grows, as a share of the side of a square as large; None: as
+            selections usually grow.
+        bare: its words are given alone, without further wishes such as "photorealistic", which it never met.
+        known: the words it knows by what they are, as its folder lists them; None: any.
+    """
+
+    samplings: Mapping[str, Sampling] = field(default_factory=lambda: USUAL)
+    fill: float = 0.5
+    least: int = 32
+    shape: str = "hull"
+    margin: float | None = None
+    bare: bool = False
+    known: Mapping[str, tuple[str, ...]] | None = None
+
+
+#: The built-in model, and any folder that lists its words as that one does. It was trained on masks that fill some
+#: three fifths of its window. An empty prompt asks it for surroundings, for which guidance means nothing.
+BUILTIN = Painting(
+    samplings={
+        "remove": Sampling(25, 1.0, 0.95),
+        "replace": Sampling(25, 4.0, 1.0),
+        "restyle": Sampling(25, 4.0, 0.7),
+        "move": Sampling(25, 1.0, 0.95),
+        "extend": Sampling(25, 1.0, 0.95),
+    },
+    fill=0.6, least=4, shape="box", margin=0.05, bare=True,
+)  # fmt: skip
+
+
+def of_folder(folder: Path, usual: Painting | None = None) -> Painting:
+    """How the model in a folder is asked: as `usual` says, or as the built-in one where it lists its words.
+
+    Raises:
+        NamebrushError: the list cannot be read.
+    """
+    path = folder / WORDS
+    if not path.is_file():
+        return usual or Painting()
+    try:
+        lists = json.loads(path.read_text(encoding="utf-8"))
+        known = {str(kind): tuple(str(word).lower() for word in words) for kind, words in lists.items()
+                 if isinstance(words, list)}  # fmt: skip
+    except (OSError, ValueError, AttributeError) as error:
+        raise NamebrushError(f"{path} is no list of words: lists by kind are needed, such as nouns.") from error
+    return replace(usual or BUILTIN, known=known)
