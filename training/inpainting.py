@@ -1,0 +1,254 @@
+"""Train the built-in inpainting model: a small Stable Diffusion for the painted world, in `diffusers`' own format.
+
+    python -m training.closeups && python -m training.vae && python -m training.inpainting
+
+The denoiser sees windows as the edit stage cuts them (`training.closeups`), as latents made once beforehand. It
+predicts v under a schedule that ends in pure noise (Lin et al., "Common Diffusion Noise Schedules and Sample Steps Are
+Flawed", sections 3.1 and 3.2), since sampling starts there; its error counts ten times inside the hole, where the
+picture is used. The words reach it twice: by cross-attention and, pooled, beside the time step, which is learned much
+sooner. Text encoder and denoiser learn together, at first on the middle of the windows, which costs half.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from tokenizers import Tokenizer, models, trainers
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from . import closeups
+from .common import Run, arguments, autocast, learning_rate, optimizer, set_up
+from .scenes import COLORS, NOUNS, STUFF
+from .vae import to_pixels
+from .words import WORDS
+
+LATENTS = Path("runs/latents")
+CELL = 4  # pixels a latent stands for, each way
+FULL, PART = closeups.SIDE // CELL, 48  # sides in latents: whole windows, and the middles learned from at first
+INSIDE, OUTSIDE = 1.0, 0.1  # what an error counts in the hole and around it
+UNTOLD = 0.1  # share of windows whose words are kept back, for guidance
+CONTEXT = 20  # tokens of a prompt, start and end included
+KEEP = 0.999  # of the averaged weights, at every step
+#: How far the drawn time steps lean towards noise, where forms are decided and not grain: as the shift of Esser et
+#: al., "Scaling Rectified Flow Transformers", section 5.3.2.
+SHIFT = 2.5
+
+UNET = {
+    "sample_size": FULL, "in_channels": 9, "out_channels": 4, "block_out_channels": (32, 96, 160, 224),
+    "layers_per_block": 1, "norm_num_groups": 16, "attention_head_dim": 4, "cross_attention_dim": 128,
+    "down_block_types": ("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+    "resnet_time_scale_shift": "scale_shift", "addition_embed_type": "text", "addition_embed_type_num_heads": 8,
+}  # fmt: skip
+TEXT = {
+    "hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": CONTEXT, "projection_dim": 128, "hidden_act": "gelu",
+}  # fmt: skip
+SCHEDULE = {
+    "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "clip_sample": False, "set_alpha_to_one": True,
+    "steps_offset": 1,
+}  # fmt: skip
+
+
+def known_words() -> dict[str, list[str]]:
+    """What may be asked for, by kind; written beside the weights so that a person can be told."""
+    things = [noun for noun in NOUNS if noun not in STUFF]
+    return {
+        "nouns": [word for noun in things for word in WORDS[noun]],
+        "colors": list(COLORS),
+        "grounds": [noun for noun in NOUNS if noun in STUFF],
+        "surroundings": ["background", "nothing"],
+    }
+
+
+def build_tokenizer() -> CLIPTokenizer:
+    """CLIP's byte-pair tokenizer with few pieces: every known word is one, any other text falls into letters."""
+    texts = {part for words in known_words().values() for word in words for part in word.split()}
+    texts |= set("a an the photo of on in and".split())
+    letters = sorted(ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    trainer = trainers.BpeTrainer(vocab_size=10_000, end_of_word_suffix="</w>", show_progress=False)
+    tokenizer.train_from_iterator(sorted(texts), trainer)
+    merges = [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+    pieces = [*letters, *(letter + "</w>" for letter in letters), *(a + b for a, b in merges)]
+    pieces = [*dict.fromkeys(pieces), "<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=CONTEXT)
+
+
+def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """A fresh text encoder for a tokenizer's words."""
+    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    return CLIPTextModel(CLIPTextConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **ids, **TEXT))
+
+
+def build_unet() -> UNet2DConditionModel:
+    """A fresh denoiser; it begins by predicting nothing, which is nearer to the truth than noise of its own."""
+    unet = UNet2DConditionModel(**UNET)
+    torch.nn.init.zeros_(unet.conv_out.weight)
+    torch.nn.init.zeros_(unet.conv_out.bias)
+    return unet
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, folder: Path, device: torch.device, many: int = 8) -> None:
+    """Turn all windows into latents in memory-mapped files: whole, with the hole grey, and the hole itself.
+
+    `done.txt` says how many are ready; a run that was stopped goes on there.
+    """
+    images, masks, _ = closeups.load()
+    folder.mkdir(parents=True, exist_ok=True)
+    done = ready(folder)
+    shape = (len(images), 2, CELL, FULL, FULL)
+    mode = "r+" if done else "w+"
+    latents = np.lib.format.open_memmap(folder / "latents.npy", mode, np.float16, shape)
+    holes = np.lib.format.open_memmap(folder / "holes.npy", mode, np.uint8, (len(images), FULL, FULL))
+    for first in range(done, len(images), many):
+        part = slice(first, first + many)
+        pixels = to_pixels(images[part])
+        hole = torch.from_numpy(masks[part] & 1).bool()[:, None]
+        both = torch.cat([pixels, pixels.masked_fill(hole, 0)]).to(device)
+        with autocast(device):
+            mean = vae.encode(both).latent_dist.mean.float().cpu()
+        latents[part] = torch.stack(mean.chunk(2), 1).numpy()
+        holes[part] = F.interpolate(hole.float(), size=(FULL, FULL))[:, 0].numpy()
+        (folder / "done.txt").write_text(str(min(len(images), first + many)))
+
+
+def ready(folder: Path) -> int:
+    """How many windows are latents already."""
+    file = folder / "done.txt"
+    return int(file.read_text() or 0) if file.exists() else 0
+
+
+def middle(rng: np.random.Generator, hole: np.ndarray, side: int) -> tuple[int, int]:
+    """Corner (y, x) of a square of `side` latents that holds as much of the hole as it can."""
+    corner = []
+    for axis in (1, 0):
+        at = np.flatnonzero(hole.any(axis))
+        low, high = (at[0], at[-1] + 1) if len(at) else (0, len(hole))
+        least, most = sorted((high - side, low))
+        limit = len(hole) - side
+        corner.append(int(rng.integers(max(0, min(least, limit)), min(limit, max(0, most)) + 1)))
+    return corner[0], corner[1]
+
+
+class Windows:
+    """Latents, holes and words of windows, drawn at random from those that are ready."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.latents, self.holes = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in ("latents", "holes"))
+        self.texts = json.loads((closeups.FOLDER / "texts.json").read_text())
+        self.count = ready(folder)
+
+    def batch(self, rng: np.random.Generator, count: int, side: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+        """Latents float32 [B, 2, 4, side, side] (whole; hole grey), holes float32 [B, 1, side, side], words."""
+        if self.count < len(self.holes):
+            self.count = ready(self.folder)
+        latents, holes, words = [], [], []
+        for i in rng.integers(self.count, size=count):
+            y, x = middle(rng, self.holes[i], side) if side < FULL else (0, 0)
+            latents.append(self.latents[i, :, :, y : y + side, x : x + side].astype(np.float32))
+            holes.append(self.holes[i, None, y : y + side, x : x + side].astype(np.float32))
+            text = self.texts[i]
+            words.append(closeups.caption(rng, text["noun"], text["color"], tuple(text["ground"])))
+        words = [word if rng.random() >= UNTOLD else "" for word in words]
+        return torch.from_numpy(np.stack(latents)), torch.from_numpy(np.stack(holes)), words
+
+
+def tokens(tokenizer: CLIPTokenizer, words: list[str]) -> torch.Tensor:
+    """int64 [B, 20], padded as the pipeline pads."""
+    return tokenizer(words, padding="max_length", max_length=CONTEXT, truncation=True, return_tensors="pt").input_ids
+
+
+def time_steps(rng: np.random.Generator, count: int, train_steps: int) -> torch.Tensor:
+    """Random time steps, int64 [B], the noisier the likelier."""
+    share = rng.random(count)
+    share = SHIFT * share / (1 + (SHIFT - 1) * share)
+    return torch.from_numpy((share * train_steps).astype(np.int64))
+
+
+def loss_of(unet, text_encoder, scheduler, latents, holes, ids, steps, noise) -> torch.Tensor:
+    """Mean squared error of v, weighted by where the hole is."""
+    whole, seen = latents.unbind(1)
+    noisy = scheduler.add_noise(whole, noise, steps)
+    target = scheduler.get_velocity(whole, noise, steps)
+    said = text_encoder(ids).last_hidden_state
+    predicted = unet(torch.cat([noisy, holes, seen], 1), steps, said).sample
+    weight = OUTSIDE + (INSIDE - OUTSIDE) * holes
+    return ((predicted.float() - target).square() * weight).sum() / (weight.sum() * latents.shape[2])
+
+
+@torch.no_grad()
+def follow(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
+    """Move averaged weights towards the present ones; early on faster."""
+    keep = min(KEEP, (1 + step) / (10 + step))
+    for kept, new in zip(average.parameters(), model.parameters(), strict=True):
+        kept.lerp_(new, 1 - keep)
+
+
+def save(folder: Path, vae, text_encoder, tokenizer, unet) -> None:
+    """Write the whole pipeline in float16, loadable by `StableDiffusionInpaintPipeline.from_pretrained`."""
+    parts = [copy.deepcopy(part).cpu().half().eval() for part in (vae, text_encoder, unet)]
+    pipe = StableDiffusionInpaintPipeline(
+        parts[0], parts[1], tokenizer, parts[2], DDIMScheduler(**SCHEDULE), None, None, requires_safety_checker=False
+    )
+    pipe.save_pretrained(folder)
+    (folder / "words.json").write_text(json.dumps(known_words(), indent=1) + "\n")
+
+
+def main() -> None:
+    """Command line."""
+    args = arguments(__doc__, steps=6000, batch=16, peak=5e-4, part=0.7, encode=0)
+    device = set_up(args, "inpainting")
+    torch.backends.cuda.enable_flash_sdp(True)  # at 256 and more tokens it pays
+    vae = AutoencoderKL.from_pretrained(args.out / "vae").float().to(device).eval()
+    if ready(LATENTS) == 0 or args.encode:
+        encode(vae, LATENTS, device)
+    if args.encode:
+        return
+    windows, tokenizer, scheduler = Windows(LATENTS), build_tokenizer(), DDIMScheduler(**SCHEDULE)
+    both = torch.nn.ModuleDict({"text": build_text_encoder(tokenizer), "unet": build_unet()}).to(device)
+    average = copy.deepcopy(both)
+    optim = optimizer(both, 0.01, (0.9, 0.99))
+    run = Run(args.run, args.fresh, both=both, average=average, optimizer=optim)
+    began = time.time()
+    while run.step < args.steps:
+        rng = run.generator(args.seed)
+        side = PART if run.step < args.part * args.steps else FULL
+        latents, holes, words = windows.batch(rng, args.batch, side)
+        latents, holes = latents.to(device), holes.to(device)
+        steps = time_steps(rng, args.batch, scheduler.config.num_train_timesteps).to(device)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        noise = torch.randn(latents[:, 0].shape, generator=generator).to(device)
+        with autocast(device):
+            ids = tokens(tokenizer, words).to(device)
+            loss = loss_of(both["unet"], both["text"], scheduler, latents, holes, ids, steps, noise)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        for group in optim.param_groups:
+            group["lr"] = learning_rate(run.step, args.steps, args.peak, 100)
+        optim.step()
+        optim.zero_grad()
+        follow(average, both, run.step)
+        run.step += 1
+        run.log(50, loss=loss, seconds_a_step=(time.time() - began))
+        began = time.time()
+        if run.step % 250 == 0:
+            run.save()
+    run.save()
+    save(args.out, vae, average["text"], tokenizer, average["unet"])
+
+
+if __name__ == "__main__":
+    main()
