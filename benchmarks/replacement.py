@@ -150,7 +150,7 @@ def main() -> None:
     args = parser.parse_args()
     model = load_judge()
     right_nouns, right_colors, count = measure(model, 40)
-    print(f"the judge tells {right_nouns:.3f} of the nouns and {right_colors:.3f} of the colours of {count} real things")
+    print(f"the judge tells {right_nouns:.3f} of the nouns and {right_colors:.3f} of the colours of {count} things")
     pipe = Pipeline.load("tiny", **({"inpaint": str(args.folder)} if args.folder else {}))
     names = ("steps", "guidance", "strength", "candidates", "shape")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}

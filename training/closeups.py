@@ -4,8 +4,8 @@
 
 A window is what the edit stage would cut out around a selection: the hole covers about six tenths of its side. The
 hole is the thing's own outline, its hull or an ellipse, or a box it need not fill, because a person replaces a
-tree by a ball as well as a car by a truck. One window in five has the thing left out of the scene: there the hole hides
-only what lies behind, as in a removal.
+tree by a ball as well as a car by a truck. One window in five has the thing left out of the scene: there the hole
+hides only what lies behind, as in a removal.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Closeup:
 
 
 def hole_around(rng: np.random.Generator, thing: np.ndarray) -> np.ndarray:
-    """A hole that covers a thing, bool [H, W]: its outline, grown, its hull, an ellipse or a box with room to spare."""
+    """A hole that covers a thing, bool [H, W]: its outline, grown, its hull, an ellipse or a box with room."""
     ys, xs = np.nonzero(thing)
     box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], float)
     size = np.array([box[2] - box[0], box[3] - box[1]])
@@ -132,7 +132,8 @@ def closeups(seed: int) -> list[Closeup]:
 def _cut(scene, hole: np.ndarray, thing, window: tuple[int, int, int]) -> Closeup:
     x, y, side = window
     part = np.s_[y : y + side, x : x + side]
-    image = cv2.resize(scene.image[part], (SIDE, SIDE), interpolation=cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC)
+    way = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
+    image = cv2.resize(scene.image[part], (SIDE, SIDE), interpolation=way)
 
     def small(mask: np.ndarray) -> np.ndarray:
         return cv2.resize(mask[part].astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).astype(bool)
