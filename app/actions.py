@@ -16,17 +16,22 @@ import numpy as np
 from pipeline.draw import region_titles
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import NamebrushError
+from pipeline.history import Step, edited, segmented
+from pipeline.history import open_session as read_session
+from pipeline.models.revisions import revisions_of
 from pipeline.progress import Progress
 from pipeline.records import NO_CLASS, EditResult, Region, Segmentation
 
 from . import engine, texts
-from .session import Session, Step
+from .session import MAX_BYTES, MAX_STEPS, Session
 from .texts import Told
 
 MAX_MEGAPIXELS = 50.0
 MIN_AREA = 16
 #: How many likely names are offered.
 SUGGESTED = 5
+#: The models that look for names; their revisions are kept with what they found.
+LOOKING = ("clip", "dino", "sam")
 
 
 def need_photo(session: Session) -> Step:
@@ -46,7 +51,7 @@ def open_photo(session: Session, source: str | Path) -> Told:
     line = session.say("opened", name=texts.short(photo.name, 40), width=width, height=height)
     told = Told(" ".join([line, *photo.notes]))
     session.suggestions = ()
-    session.push(Step(texts.short(photo.name, 20), photo, told=told.text))
+    session.push(Step("open", texts.short(photo.name, 20), photo, told=told.text))
     session.tool = session.tool if session.tool != "subtract" else "pick"
     return told
 
@@ -70,7 +75,8 @@ def find(session: Session, words: str, options: dict, progress: Progress) -> Tol
     if not words.strip():
         raise NamebrushError(session.say("type_names"))
     start = time.perf_counter()
-    found = engine.get_pipeline(progress, session.preset).segment(base.photo, words, progress=progress, **options)
+    pipeline = engine.get_pipeline(progress, session.preset)
+    found = pipeline.segment(base.photo, words, progress=progress, **options)
     by_hand = [r for r in base.regions if r.class_index < 0]
     if by_hand:
         fresh = max((r.id for r in found.regions), default=-1) + 1
@@ -80,7 +86,8 @@ def find(session: Session, words: str, options: dict, progress: Progress) -> Tol
         return Told(session.say("changed_find"), "stopped")
     names = [c.name for c in found.vocabulary.classes]
     told = Told(_found_line(session, found, time.perf_counter() - start))
-    session.push(Step(texts.short(", ".join(names), 28), base.photo, found, told=told.text))
+    step = segmented(found, words, options, told.text, revisions_of(pipeline.models, LOOKING))
+    session.push(replace(step, label=texts.short(", ".join(names), 28)))
     return told
 
 
@@ -157,22 +164,48 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     told = Told(" ".join([line, *result.notes]))
     same_size = result.images[0].size == base.photo.size
     rest = without(base.segmentation, result) if same_size else None
-    step = Step(f"{texts.short(one, 18)} {done}", result.images[0], rest, result, told.text)
-    session.push(step, comparing=same_size)
+    session.push(edited(result, 0, rest, f"{texts.short(one, 18)} {done}", told.text), comparing=same_size)
     return told
 
 
 def choose(session: Session, number: int) -> Told:
-    """Take another of the results of the change that led here; a step of its own."""
+    """Take another of the results of the change that led here: a branch beside it, which undo leaves as one step."""
     base = need_photo(session)
     if base.edit is None or not 0 <= number < len(base.edit.images):
         raise NamebrushError(session.say("pick_first"))
     images, seeds = base.edit.images, base.edit.seeds
     told = Told(session.say("chosen", number=number + 1, count=len(images), seed=seeds[number]))
+    beside = [s for s in session.history.steps if s.edit is base.edit and s.choice == number]
+    if beside:
+        session.jump(beside[0].id)
+        session.comparing = images[number].size == base.edit.photo.size
+        return told
     rest = base.segmentation and replace(base.segmentation, photo=images[number])
-    step = Step(session.say("step_chosen", number=number + 1), images[number], rest, base.edit, told.text)
-    session.push(step, comparing=images[number].size == base.edit.photo.size)
+    step = edited(base.edit, number, rest, session.say("step_chosen", number=number + 1), told.text)
+    session.push(step, comparing=images[number].size == base.edit.photo.size, parent=base.parent)
     return told
+
+
+def open_session(session: Session, path: str | Path, progress: Progress) -> Told:
+    """Open a session file in place of what is on the table; whatever ran before is told to stop.
+
+    Raises:
+        NamebrushError: it is no session file, or it is damaged; nothing has changed then.
+    """
+    history = read_session(path, progress).trimmed(MAX_STEPS, MAX_BYTES)
+    session.stop()
+    session.history, session.picked, session.corner, session.comparing = history, (), None, False
+    session.suggestions, session.compared, session.explained = (), (), ()
+    return Told(session.say("session_opened", steps=session.count(len(history.steps), "step")))
+
+
+def words_of(session: Session) -> str:
+    """The names that were last looked for on the way to the current step, as they were typed; "" where none were."""
+    for step in reversed(session.history.path()):
+        if step.kind == "segment":
+            classes = step.call.get("classes", "")
+            return classes if isinstance(classes, str) else ", ".join(map(str, classes))
+    return ""
 
 
 def without(segmentation: Segmentation | None, result: EditResult) -> Segmentation | None:
@@ -213,8 +246,18 @@ def upper(sentence: str) -> str:
 
 
 def go(session: Session, cursor: int) -> Told:
-    """Stand at another step of the history."""
+    """Stand at another step of this branch."""
     need_photo(session)
     session.stop()
     session.go(cursor)
+    return Told(session.step.told, "hint")
+
+
+def jump(session: Session, number: int) -> Told:
+    """Stand at any step, by its id, also one of another branch."""
+    need_photo(session)
+    session.stop()
+    if all(step.id != number for step in session.history.steps):
+        raise NamebrushError(session.say("step_gone"))
+    session.jump(number)
     return Told(session.step.told, "hint")

@@ -1,11 +1,13 @@
 """What happens when something on the page is used: components in, `actions` on the visitor's session, components out.
 
 Looking, picking and switching layers happen in the browser or run no model, and wait in no queue. Everything that
-runs a model goes through one queue (`MODELS`), says in words what it does, and can be stopped both while it waits and
-between its steps.
+runs a model is a job (`working`): it stands in one line with all visitors' jobs, says in words what it does, shows
+what it paints, and can be stopped both while it waits and between its steps.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import gradio as gr
 
@@ -15,11 +17,12 @@ from pipeline.errors import NamebrushError
 from . import actions, examples, files, masks, plain, texts
 from .controls import Control, read
 from .layout import Page
-from .queues import MODELS, PRIVATE, QUICK, SHOWN, UNQUEUED
-from .screen import attempt, bridge, go, outputs, picked, picked_outputs, screen
+from .queues import LONG, PRIVATE, QUICK, UNQUEUED
+from .screen import attempt, go, outputs, picked, picked_outputs, screen
 from .session import Session
 from .texts import Told
 from .views import Views
+from .working import Job, run
 
 #: The settings of a change that are asked for at once, where its kind reads them; the others lie in the second layer.
 NEAR = ("color", "amount", "blur", "dx", "dy", "scale", "left", "top", "right", "bottom")
@@ -32,11 +35,6 @@ class Wiring(Views):
         self.page, self.outputs = page, outputs(page)
         self.find_controls, self.edit_controls = find_controls, edit_controls
         self.find_inputs = [page.words, page.edges, *(c.component for c in find_controls)]
-        # The one place that long work shows itself: a plate on the photo.
-        self.slow = {
-            "concurrency_id": MODELS, "concurrency_limit": 1, "show_progress": "full",
-            "show_progress_on": [page.canvas, page.picture], **PRIVATE,
-        }  # fmt: skip
         self.photos()
         self.canvas()
         self.plain()
@@ -59,22 +57,21 @@ class Wiring(Views):
 
         trigger(handler, [self.page.session, *inputs], self.outputs, **QUICK, **options)
 
-    def long(self, trigger, work, inputs, extra=()):
-        """On `trigger`, number a job, then run `work(session, progress, *values)` in the models' queue.
+    def long(self, trigger, work, inputs, **options):
+        """On `trigger`, run `work(session, progress, *values)` as a job; returns the event, for what follows it."""
 
-        Returns:
-            The second event, for what follows it.
-        """
+        def handler(session, *values):
+            yield from self.working(session, lambda progress: work(session, progress, *values))
 
-        def handler(session, job, *values, progress=SHOWN):
-            def checked():
-                session.check(job)
-                return work(session, bridge(session, job, progress), *values)
+        return trigger(handler, [self.page.session, *inputs], [*self.outputs, self.page.working], **LONG, **options)
 
-            return self.show(session, attempt(checked, session))
-
-        begun = trigger(lambda session: session.begin(), [self.page.session], [self.page.job], **QUICK)
-        return begun.then(handler, [self.page.session, self.page.job, *inputs], self.outputs, **self.slow)
+    def working(self, session: Session, work, job: Job | None = None, show=None) -> Iterator[dict]:
+        """Do `work(progress)` as a job: updates of the plate that shows it, then of the page by `show(told)`."""
+        job = job or Job(session)
+        for told in run(job, work):
+            yield {self.page.working: told}
+        update = self.show(session, job.outcome) if show is None else show(job.outcome)
+        yield {**update, self.page.working: None}
 
     def photos(self) -> None:
         """Opening photos, the names of the examples, and what is likely in them."""
@@ -110,6 +107,16 @@ class Wiring(Views):
 
         opened = page.open.upload(open_file, [page.session, page.open], self.outputs, **QUICK)
         self.long(opened.then, suggest, self.find_inputs)
+
+        def reopen(session, path):
+            def show(told):
+                done = told is not None and told.kind == "done"
+                return {**self.show(session, told), page.words: actions.words_of(session) if done else gr.skip()}
+
+            yield from self.working(session, lambda progress: actions.open_session(session, path, progress), show=show)
+
+        asked, shown = [page.session, page.open_session], [*self.outputs, page.words, page.working]
+        page.open_session.upload(reopen, asked, shown, **LONG)
         late = [c for c in (*self.find_controls, *self.edit_controls) if c.late]
         if late:
             listed = [c.component for c in late]
@@ -136,14 +143,7 @@ class Wiring(Views):
             return picked(page, session, attempt(lambda: actions.pick(session, ids), session))
 
         def ask(session, event: gr.EventData):
-            return self.asked(session, lambda: event._data)
-
-        def draw_mask(session, ask, progress=SHOWN):
-            def work():
-                session.check(ask["job"])
-                return masks.draw_mask(session, ask, bridge(session, ask["job"], progress))
-
-            return self.show(session, attempt(work, session))
+            yield from self.drawn(session, event._data)
 
         def tidy(session, event: gr.EventData):
             what, name = str(event._data["what"]), str(event._data["name"])
@@ -157,22 +157,23 @@ class Wiring(Views):
         page.tidy.tidy(tidy, [page.session], self.outputs, **UNQUEUED)
         self.long(page.find.click, self.find, self.find_inputs)
         page.canvas.pick(pick, [page.session], picked_outputs(page), trigger_mode="multiple", **UNQUEUED)
-        page.canvas.ask(ask, [page.session], [*self.outputs, page.ask], trigger_mode="multiple", **UNQUEUED)
-        page.ask.change(draw_mask, [page.session, page.ask], self.outputs, **self.slow)
+        page.canvas.ask(ask, [page.session], [*self.outputs, page.working], trigger_mode="multiple", **LONG)
 
-    def asked(self, session, data) -> dict:
-        """Check what the canvas wants drawn, and hand it on to the models' queue; what is refused is said."""
-        page, ask = self.page, None
+    def drawn(self, session, data) -> Iterator[dict]:
+        """Check what the canvas wants drawn, and draw it as a job; what is refused is said."""
+        asked = None
 
-        def work():
-            nonlocal ask
-            ask = masks.asked(session, data())
-            return masks.hint_of(session, ask)
+        def check():
+            nonlocal asked
+            asked = masks.asked(session, data)
 
-        told = attempt(work, session)
-        if ask is None:
-            return {**self.show(session, told), page.ask: gr.skip()}
-        return {page.session: session, page.status: texts.status(told), page.ask: {**ask, "job": session.begin()}}
+        told = attempt(check, session)
+        if asked is None:
+            yield self.show(session, told)
+            return
+        job = Job(session)
+        job.text = masks.hint_of(session, asked)
+        yield from self.working(session, lambda progress: masks.draw_mask(session, asked, progress), job)
 
     def plain(self) -> None:
         """The plain surface, for browsers whose canvas cannot be read back."""
@@ -201,15 +202,16 @@ class Wiring(Views):
 
             told = attempt(work, session)
             if asked is None:
-                return {**self.show(session, told), page.ask: gr.skip()}
-            return self.asked(session, lambda: asked)
+                yield self.show(session, told)
+            else:
+                yield from self.drawn(session, asked)
 
         self.quick(page.canvas.plain, to_plain)
         self.quick(page.layers.input, set_layers, [page.layers], trigger_mode="always_last")
         self.quick(page.view.input, set_view, [page.view])
         self.quick(page.plain_regions.input, actions.pick, [page.plain_regions], trigger_mode="always_last")
         page.tool.input(set_tool, [page.session, page.tool], None, **QUICK)
-        page.picture.select(click, [page.session], [*self.outputs, page.ask], **UNQUEUED)
+        page.picture.select(click, [page.session], [*self.outputs, page.working], **LONG)
 
     def changes(self) -> None:
         """Changing what is picked, stopping, and going back and forth in the history."""
@@ -227,17 +229,32 @@ class Wiring(Views):
                 *(gr.update(visible=c.name in fields) for c in near),
             ]  # fmt: skip
 
-        def change(session, progress, kind, prompt, *values):
-            return actions.change(session, kind, prompt, read(self.edit_controls, values), progress)
+        def change(session, kind, prompt, *values):
+            asked = None
+
+            def check():
+                nonlocal asked
+                asked = read(self.edit_controls, values)
+
+            told = attempt(check, session)
+            if asked is None:
+                yield self.show(session, told)
+                return
+            corner = (asked["left"], asked["top"]) if kind == "extend" else (0, 0)
+            job = Job(session, corner, inside=not asked["invert"])
+            yield from self.working(
+                session, lambda progress: actions.change(session, kind, prompt, asked, progress), job
+            )
 
         def step(session, event: gr.EventData):
             value = int(event._data["value"])
-            return self.show(session, attempt(lambda: actions.go(session, value), session))
+            return self.show(session, attempt(lambda: actions.jump(session, value), session))
 
         shown = [page.prompt, page.kind_hint, page.go, *(c.component for c in near)]
         page.kind.input(set_kind, [page.session, page.kind], shown, **QUICK)
-        self.long(page.go.click, change, [page.kind, page.prompt, *(c.component for c in self.edit_controls)])
-        page.stop.click(lambda session: session.stop(), [page.session], None, **QUICK)
+        asked = [page.session, page.kind, page.prompt, *(c.component for c in self.edit_controls)]
+        page.go.click(change, asked, [*self.outputs, page.working], **LONG)
+        page.working.stop(lambda session: session.stop(), [page.session], None, **QUICK)
         self.quick(page.undo.click, lambda session: actions.go(session, session.cursor - 1))
         self.quick(page.redo.click, lambda session: actions.go(session, session.cursor + 1))
         page.history.select(step, [page.session], self.outputs, **QUICK)
@@ -251,6 +268,8 @@ class Wiring(Views):
 
         def saver(kind):
             def save(session):
+                if kind == "session":
+                    yield {page.status: texts.status(Told(session.say("writing_session"), "hint"))}
                 try:
                     with files.written(session, kind) as path:
                         told = Told(session.say("ready", name=path.name))

@@ -11,10 +11,12 @@ from tempfile import TemporaryDirectory
 
 from pipeline.draw import region_titles
 from pipeline.errors import NamebrushError
+from pipeline.history import save_session
+from pipeline.history.session import ENDING
 
 from .session import Session
 
-KINDS = ("photo", "masks", "regions", "overlay", "layers")
+KINDS = ("photo", "masks", "regions", "overlay", "layers", "session")
 
 
 def stem(name: str) -> str:
@@ -31,25 +33,30 @@ def written(session: Session, kind: str) -> Iterator[Path]:
         session: whose current step is written.
         kind: "photo" (the photo as it is now, PNG), "masks" (a ZIP of labels.png, one PNG per
             mask, and after a change the mask it used), "regions"
-            (regions.json), "overlay" (the photo with everything drawn on it, PNG) or "layers" (OpenRaster: the
-            photo as it was before the last change, the change, and every mask as a hidden layer).
+            (regions.json), "overlay" (the photo with everything drawn on it, PNG), "layers" (OpenRaster: the
+            photo as it was before the last change, the change, and every mask as a hidden layer) or "session" (the
+            whole history, to be opened again).
 
     Raises:
         NamebrushError: there is nothing of that kind yet.
     """
     step = session.step
     if step is None:
-        raise NamebrushError("No photo is open. Open one, or choose an example.")
+        raise NamebrushError(session.say("no_photo"))
     if kind not in KINDS:
         raise NamebrushError(f'There is no download called "{kind}"; there are {", ".join(KINDS)}.')
-    if kind not in ("photo", "layers") and not step.regions and not (kind == "masks" and step.edit is not None):
-        raise NamebrushError("There are no masks to save yet. Name things first, or make a mask by hand.")
+    used = kind == "masks" and step.edit is not None
+    if kind not in ("photo", "layers", "session") and not step.regions and not used:
+        raise NamebrushError(session.say("no_masks_to_save"))
     base = stem(step.photo.name)
     with TemporaryDirectory(prefix="namebrush-") as folder:
         out = Path(folder)
         if kind == "layers":
             path = out / f"{base}.ora"
             path.write_bytes(_layers(step))
+        elif kind == "session":
+            path = out / f"{base}{ENDING}"
+            save_session(session.history, path)
         elif kind == "photo":
             path = out / f"{base}-namebrush.png"
             step.photo.save(path)

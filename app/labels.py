@@ -21,10 +21,11 @@ def relabelled(page: Page) -> dict:
     def listed(name: str, choices: Callable) -> None:
         made[getattr(page, name)] = lambda lang: gr.update(choices=choices(lang))
 
-    for name in ("find", "stop", "undo", "redo", "save_photo", "save_masks", "save_regions", "save_overlay",
-                 "save_layers"):
+    for name in ("find", "undo", "redo", "save_photo", "save_masks", "save_regions", "save_overlay", "save_layers",
+                 "save_session"):
         label(name)
-    made[page.open] = lambda lang: gr.update(label=say(lang, "open"))
+    for name in ("open", "open_session"):
+        made[getattr(page, name)] = lambda lang, name=name: gr.update(label=say(lang, name))
     made[page.settings] = lambda lang: gr.update(label=say(lang, "settings"))
     for name, key in (("words", "words_hint"), ("prompt", "prompt_hint")):
         made[getattr(page, name)] = lambda lang, key=key: gr.update(placeholder=say(lang, key))

@@ -58,6 +58,12 @@ EXPLAIN = """
 <div class="nb-panel"><h2 class="nb-title" data-t="its_prompt">The mask's prompt</h2>
 <div class="nb-prompt"></div></div>
 """
+WORKING = """
+<div class="nb-working" role="status" hidden>
+  <img class="nb-preview" alt="" hidden><p class="nb-doing"></p><p class="nb-left"></p>
+  <button type="button" id="stop" data-t="stop">Stop</button><div class="nb-done"><i></i></div>
+</div>
+"""
 COMPARED = '<div class="nb-compared"></div>'
 HEADER_JS = "namebrush.header(element, trigger); // 'lang'"
 
@@ -85,8 +91,7 @@ def build(options_panel, change_panel, kinds: tuple[str, ...]) -> Page:
         change_panel: called below the kinds of change; makes the controls of what some of them ask for.
         kinds: the kinds of change the engine knows.
     """
-    p = {"session": gr.State(Session(), time_to_live=KEPT), "job": gr.State(0), "ask": gr.State(None)}
-    p["wanted"], p["point"] = gr.State(None), gr.State(None)
+    p = {"session": gr.State(Session(), time_to_live=KEPT)}
     with gr.Row(elem_id="top"):
         p["header"] = _own(HEADER, "header", HEADER_JS)
         p["models_button"] = gr.HTML(
@@ -106,6 +111,7 @@ def build(options_panel, change_panel, kinds: tuple[str, ...]) -> Page:
             with gr.Accordion(say("en", "settings"), open=False, elem_id="settings") as p["settings"]:
                 options_panel()
     _compare(p)
+    p["working"] = _own(WORKING, "working", "namebrush.working.mount(element, props, trigger, watch); // 'stop'")
     p["models"] = _own("", "models", "namebrush.models.mount(element, props, trigger, watch); // 'select'")
     return Page(**p)
 
@@ -116,7 +122,6 @@ def _stage(p: dict) -> None:
         _plain(p)
     with gr.Row(elem_id="line"):
         p["status"] = _html(texts.status(None), elem_id="status")
-        p["stop"] = gr.Button(say("en", "stop"), size="sm", scale=0, min_width=72, elem_id="stop")
     with gr.Row(elem_id="past"):
         p["undo"] = gr.Button(
             say("en", "undo"), size="sm", scale=0, min_width=72, interactive=False, elem_id="undo"
@@ -242,4 +247,10 @@ def _save(p: dict) -> None:
                 p[f"save_{kind}"] = gr.Button(
                     say("en", f"save_{kind}"), size="sm", min_width=48, elem_id=f"save-{kind}"
                 )
+        with gr.Row(elem_classes="nb-tight", elem_id="whole"):
+            _own('<h2 class="nb-title" data-t="session">Session</h2>', "session-title")
+            p["save_session"] = gr.Button(say("en", "save_session"), size="sm", min_width=48, elem_id="save-session")
+            p["open_session"] = gr.UploadButton(
+                say("en", "open_session"), size="sm", min_width=48, elem_id="open-session", file_types=[".zip"]
+            )
         p["file"] = gr.DownloadButton("File", visible="hidden", elem_id="file")

@@ -10,12 +10,13 @@ import numpy as np
 from pipeline import regions_edit
 from pipeline.draw import region_titles
 from pipeline.errors import NamebrushError
+from pipeline.history import Step
 from pipeline.progress import Progress
 from pipeline.records import NO_CLASS, ClassName, Photo, Prompt, Region, Segmentation, Vocabulary
 
 from . import engine, texts
 from .actions import need_photo, upper
-from .session import Session, Step
+from .session import Session
 from .texts import Told
 
 MAX_STROKE = 4000
@@ -69,10 +70,9 @@ def _stroke(stroke: dict) -> dict:
     return {"points": points, "radius": min(max(float(stroke["radius"]), 0.5), 4096.0), "erase": bool(stroke["erase"])}
 
 
-def hint_of(session: Session, ask: dict) -> Told:
-    """What is being done, for the line below the photo."""
-    key = "drawing_box" if "box" in ask else "drawing_brush" if "strokes" in ask else "drawing_point"
-    return Told(session.say(key), "hint")
+def hint_of(session: Session, ask: dict) -> str:
+    """What is being done, in words."""
+    return session.say("drawing_box" if "box" in ask else "drawing_brush" if "strokes" in ask else "drawing_point")
 
 
 def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
@@ -104,7 +104,7 @@ def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
         f"mask_{key}", name=name, maker=texts.maker(made, session.lang), score=f"{made.score:.2f}"
     ))  # fmt: skip
     label = session.say(f"step_{key}", name=texts.short(region_titles(regions)[made.id], 18))
-    session.push(Step(label, base.photo, segmentation, told=told.text), picked=(made.id,))
+    session.push(Step("hand", label, base.photo, segmentation, told=told.text), picked=(made.id,))
     return told
 
 
@@ -173,7 +173,7 @@ def tidy(session: Session, what: str, name: str = "") -> Told:
     told = Told(session.say("tidied", what=session.say(f"tidy_{what}"), names=", ".join(
         texts.short(titles[i]) for i in session.picked[:4]
     )))  # fmt: skip
-    session.push(Step(label, base.photo, made, told=told.text), picked=tuple(picked))
+    session.push(Step("hand", label, base.photo, made, told=told.text), picked=tuple(picked))
     return told
 
 

@@ -1,4 +1,4 @@
-"""What the session looks like on the page, and how work and its progress reach a person."""
+"""What the session looks like on the page, and how what went wrong reaches a person."""
 
 from __future__ import annotations
 

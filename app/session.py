@@ -7,11 +7,12 @@ long job notes the step it started from, and its result is dropped when that ste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.errors import Cancelled
+from pipeline.history import History, Step
 from pipeline.palette import Palette
-from pipeline.records import EditResult, Photo, Region, Segmentation
+from pipeline.records import Region, Segmentation
 
 from . import engine, words
 
@@ -22,45 +23,12 @@ LAYERS = ("fill", "outline", "names", "prompts", "scores")
 DEFAULT_LAYERS = ("fill", "outline", "names")
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One entry of the history: the photo and its masks as they were then.
-
-    Attributes:
-        label: what was done, in two or three words, for the history line.
-        photo: the photo as it is after this step.
-        segmentation: its masks (by words and by hand), or None while there are none.
-        edit: the edit that led here, for before and after; None otherwise.
-        told: the sentence that was shown when the step was made.
-    """
-
-    label: str
-    photo: Photo
-    segmentation: Segmentation | None = None
-    edit: EditResult | None = None
-    told: str = ""
-
-    @property
-    def regions(self) -> tuple[Region, ...]:
-        """All masks of this step, those by words first."""
-        return self.segmentation.regions if self.segmentation is not None else ()
-
-    def holds(self) -> dict[int, int]:
-        """Bytes of the arrays this step keeps alive, by the array's identity, so that shared ones count once."""
-        arrays = [self.photo.pixels]
-        if self.segmentation is not None:
-            arrays += [self.segmentation.labels, self.segmentation.scores, *(r.crop for r in self.regions)]
-        if self.edit is not None:
-            arrays += [self.edit.mask, self.edit.photo.pixels, *(p.pixels for p in self.edit.images)]
-        return {id(a.base if a.base is not None else a): a.nbytes for a in arrays}
-
-
 @dataclass(eq=False)
 class Session:
     """A visitor's table.
 
     Attributes:
-        steps, cursor: the history and where in it the page stands; later steps can be redone.
+        history: all steps, with the branches that were left, and where in it the page stands.
         picked: ids of the picked regions of the current step.
         corner: first corner of a box that is being drawn, in photo pixels, or None.
         layers: which layers are drawn over the photo.
@@ -79,8 +47,7 @@ class Session:
         job: number of the newest long job; stopped: jobs up to this number have been told to stop.
     """
 
-    steps: tuple[Step, ...] = ()
-    cursor: int = -1
+    history: History = field(default_factory=History)
     picked: tuple[int, ...] = ()
     corner: tuple[int, int] | None = None
     layers: tuple[str, ...] = DEFAULT_LAYERS
@@ -102,7 +69,21 @@ class Session:
     @property
     def step(self) -> Step | None:
         """The current step, or None before any photo was opened."""
-        return self.steps[self.cursor] if self.steps else None
+        return self.history.current
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The branch the page stands on, from its first step to its last; later steps can be redone."""
+        history = self.history
+        line = list(history.path())
+        while line and line[-1].id in history.ahead:
+            line.append(history.step(history.ahead[line[-1].id]))
+        return tuple(line)
+
+    @property
+    def cursor(self) -> int:
+        """Which of `steps` is the current one; -1 before any photo was opened."""
+        return len(self.history.path()) - 1
 
     def colors(self) -> list[tuple[int, int, int]]:
         """A colour per class of the current step, 8-bit sRGB; a name keeps its colour as long as the session lives."""
@@ -124,7 +105,7 @@ class Session:
     @property
     def has_work(self) -> bool:
         """Whether leaving the page would lose something made here."""
-        return any(s.edit is not None or any(r.class_index < 0 for r in s.regions) for s in self.steps)
+        return any(s.edit is not None or any(r.class_index < 0 for r in s.regions) for s in self.history.steps)
 
     def say(self, key: str, **values: object) -> str:
         """A sentence in the visitor's language; see `words.say`."""
@@ -134,19 +115,30 @@ class Session:
         """`3 masks` in the visitor's language."""
         return words.count(self.lang, number, one)
 
-    def push(self, step: Step, picked: tuple[int, ...] = (), comparing: bool = False) -> None:
-        """Add a step after the current one; what could be redone is dropped, and the oldest beyond the limits."""
-        steps = [*self.steps[: self.cursor + 1], step][-MAX_STEPS:]
-        while len(steps) > 2 and _bytes(steps) > MAX_BYTES:
-            steps.pop(0)
-        self.steps, self.cursor = tuple(steps), len(steps) - 1
+    def push(
+        self, step: Step, picked: tuple[int, ...] = (), comparing: bool = False, parent: int | None = -1
+    ) -> None:
+        """Add a step after the current one (or after `parent`); what could be redone stays as a branch.
+
+        The oldest steps beyond the limits go.
+        """
+        after = self.history.at if parent == -1 else parent  # a photo that is opened can be undone too
+        self.history = self.history.add(step, parent=after).trimmed(MAX_STEPS, MAX_BYTES)
         self.picked, self.corner, self.comparing = picked, None, comparing
 
     def go(self, cursor: int) -> None:
-        """Stand at another step of the history (clamped to it); nothing is lost by it."""
-        if not self.steps:
-            return
-        self.cursor = min(max(int(cursor), 0), len(self.steps) - 1)
+        """Stand at another step of this branch (clamped to it); nothing is lost by it."""
+        steps = self.steps
+        if steps:
+            self.jump(steps[min(max(int(cursor), 0), len(steps) - 1)].id)
+
+    def jump(self, number: int) -> None:
+        """Stand at any step, by its id; redo then follows the branch it lies on.
+
+        Raises:
+            KeyError: there is no such step.
+        """
+        self.history = self.history.jump(int(number))
         ids = {r.id for r in self.step.regions}
         self.picked = tuple(i for i in self.picked if i in ids)
         self.corner, self.comparing = None, False
@@ -171,10 +163,3 @@ class Session:
         """Raise `Cancelled` when this job was told to stop."""
         if job <= self.stopped:
             raise Cancelled
-
-
-def _bytes(steps: list[Step]) -> int:
-    held: dict[int, int] = {}
-    for step in steps:
-        held.update(step.holds())
-    return sum(held.values())

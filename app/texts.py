@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.draw import region_titles
 from pipeline.edit.kinds import KINDS
+from pipeline.history import Step
 from pipeline.models.catalog import get_preset
 from pipeline.records import Region, Segmentation
 
@@ -97,17 +98,31 @@ def status(told: Told | None) -> str:
 
 
 def history(session: Session) -> str:
-    """The steps as a line of small buttons; the current one is marked."""
-    marks = []
+    """The steps of this branch as a line of small buttons; the current one is marked, and where others branch off."""
+    marks, now = [], session.cursor
     for i, step in enumerate(session.steps):
-        state = " nb-now" if i == session.cursor else " nb-later" if i > session.cursor else ""
-        current = ' aria-current="step"' if i == session.cursor else ""
+        state = " nb-now" if i == now else " nb-later" if i > now else ""
+        current = ' aria-current="step"' if i == now else ""
         marks.append(
-            f'<button type="button" class="nb-step{state}" data-step="{i}"{current}>'
-            f'<span dir="auto">{text(short(step.label, 28))}</span></button>'
+            f'<button type="button" class="nb-step{state}" data-step="{step.id}"{current}>'
+            f'<span dir="auto">{text(short(step.label, 28))}</span></button>{_branches(session, step)}'
         )
     steps, work, title = "<i></i>".join(marks), int(session.has_work), text(session.say("history"))
     return f'<nav class="nb-history" aria-label="{title}" data-work="{work}">{steps}</nav>'
+
+
+def _branches(session: Session, step: Step) -> str:
+    """A button to the next branch beside a step, or "" where there is no other."""
+    beside = [s for s in session.history.steps if s.parent == step.parent]
+    if len(beside) < 2:
+        return ""
+    at = next(i for i, s in enumerate(beside) if s.id == step.id)
+    other = beside[(at + 1) % len(beside)]
+    label = text(session.say("branch", number=at + 1, count=len(beside), name=short(other.label, 28)))
+    return (
+        f'<button type="button" class="nb-branch" data-step="{other.id}" title="{label}" aria-label="{label}">'
+        f"{at + 1}/{len(beside)}</button>"
+    )
 
 
 def shape(size: tuple[int, int]) -> str:

@@ -21,8 +21,8 @@ CSS = HERE / "style.css"
 SCRIPTS = tuple(
     HERE / "js" / f"{name}.js"
     for name in (
-        "core", "shapes", "view", "scene", "glyphs", "paint", "hands", "wipe", "canvas", "panel", "models", "compare",
-        "explain", "page",
+        "core", "shapes", "view", "scene", "glyphs", "paint", "hands", "wipe", "canvas", "panel", "working", "models",
+        "compare", "explain", "page",
     )
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from tempfile import TemporaryDirectory
 
 import gradio as gr
@@ -13,20 +14,18 @@ from . import compare, explain, models, texts
 from .controls import Control, read
 from .labels import relabelled
 from .layout import Page
-from .queues import PRIVATE, QUICK, SHOWN, UNQUEUED
-from .screen import attempt, bridge
+from .queues import LONG, PRIVATE, QUICK, UNQUEUED
 from .session import Session
 from .texts import Told
 
 
 class Views:
-    """Needs what `Wiring` has: the page, its outputs, the controls of a search, and how slow events run."""
+    """Needs what `Wiring` has: the page, its outputs, the controls of a search, and how long work runs."""
 
     page: Page
     outputs: list
     find_controls: list[Control]
     find_inputs: list
-    slow: dict
 
     def show(self, session: Session, told: Told | None) -> dict:
         """The page after an action; `Wiring` does it."""
@@ -34,6 +33,10 @@ class Views:
 
     def options(self, edges: str, values) -> dict:
         """The settings of a search; `Wiring` knows them."""
+        raise NotImplementedError
+
+    def working(self, session: Session, work, job=None, show=None) -> Iterator[dict]:
+        """Long work as a job; `Wiring` does it."""
         raise NotImplementedError
 
     def models(self) -> None:
@@ -47,20 +50,17 @@ class Views:
             except NamebrushError as error:
                 return None, texts.status(Told(str(error), "error"))
 
-        def chosen(session, event: gr.EventData):
-            return {"preset": str(event._data["value"]), "job": session.begin()}
+        def switch(session, event: gr.EventData):
+            preset = str(event._data["value"])
 
-        def switch(session, wanted, progress=SHOWN):
-            def work():
-                session.check(wanted["job"])
-                return models.switch(session, wanted["preset"], bridge(session, wanted["job"], progress))
+            def show(told):
+                update = self.show(session, told)
+                return {**update, method: PRESETS[session.preset].method} if method else update
 
-            update = self.show(session, attempt(work, session))
-            return {**update, method: PRESETS[session.preset].method} if method else update
+            yield from self.working(session, lambda progress: models.switch(session, preset, progress), show=show)
 
         page.models_button.select(listed, [page.session], [page.models, page.status], **UNQUEUED)
-        page.models.select(chosen, [page.session], [page.wanted], **UNQUEUED)
-        page.wanted.change(switch, [page.session, page.wanted], [*self.outputs, method], **self.slow)
+        page.models.select(switch, [page.session], [*self.outputs, page.working, method], **LONG)
 
     def comparison(self) -> None:
         """Several methods over the same photo and words, and the figure."""
@@ -71,15 +71,15 @@ class Views:
             names = [r.name for r in compare.recipes()]
             return gr.update(choices=names, value=[n for n in compare.FIRST if n in names])
 
-        def run(session, job, words, edges, methods, *values, progress=SHOWN):
-            def work():
-                session.check(job)
-                report = bridge(session, job, progress)
-                return compare.compare(session, words, methods, self.options(edges, values), report)
+        def compared(session, words, edges, methods, *values):
+            def show(told):
+                panels = compare.panels(session, page.canvas.GRADIO_CACHE) if session.compared else None
+                return {page.session: session, status: texts.status(told), page.compared: panels}
 
-            told = attempt(work, session)
-            panels = compare.panels(session, page.canvas.GRADIO_CACHE) if session.compared else None
-            return session, texts.status(told), panels
+            def work(progress):
+                return compare.compare(session, words, methods, self.options(edges, values), progress)
+
+            yield from self.working(session, work, show=show)
 
         def figure(session, ending, width):
             with TemporaryDirectory(prefix="namebrush-") as folder:
@@ -91,10 +91,8 @@ class Views:
                     yield None, texts.status(Told(str(error), "error"))
 
         gr.context.Context.root_block.load(listed, None, page.methods, **QUICK)
-        begun = page.run_compare.click(lambda session: session.begin(), [page.session], [page.job], **QUICK)
-        inputs = [page.session, page.job, page.words, page.edges, page.methods, *self.find_inputs[2:]]
-        slow = {**self.slow, "show_progress_on": [page.compared]}
-        begun.then(run, inputs, [page.session, status, page.compared], **slow)
+        inputs = [page.session, page.words, page.edges, page.methods, *self.find_inputs[2:]]
+        page.run_compare.click(compared, inputs, [page.session, status, page.compared, page.working], **LONG)
         saved = page.save_figure.click(
             figure, [page.session, page.figure_ending, page.figure_width], [page.file, status],
             show_progress="hidden", concurrency_limit=2, **PRIVATE,
@@ -105,24 +103,22 @@ class Views:
         """What decided a point."""
         page = self.page
 
-        def asked(session, event: gr.EventData):
+        def answer(session, event: gr.EventData, *values):
             data = event._data
+            x, y = float(data["x"]), float(data["y"])
             region = None if data.get("region") is None else int(data["region"])
-            return {"x": float(data["x"]), "y": float(data["y"]), "region": region, "job": session.begin()}
 
-        def answer(session, point, *values, progress=SHOWN):
-            def work():
-                session.check(point["job"])
-                options = read(self.find_controls, values)
-                report = bridge(session, point["job"], progress)
-                return explain.explain(session, point["x"], point["y"], point["region"], options, report)
+            def show(told):
+                shown = explain.shown(session, page.canvas.GRADIO_CACHE)
+                return {page.session: session, page.status: texts.status(told), page.explained: shown}
 
-            told = attempt(work, session)
-            return session, texts.status(told), explain.shown(session, page.canvas.GRADIO_CACHE)
+            def work(progress):
+                return explain.explain(session, x, y, region, read(self.find_controls, values), progress)
 
-        page.explained.explain(asked, [page.session], [page.point], **UNQUEUED)
-        inputs = [page.session, page.point, *self.find_inputs[2:]]
-        page.point.change(answer, inputs, [page.session, page.status, page.explained], **self.slow)
+            yield from self.working(session, work, show=show)
+
+        inputs = [page.session, *self.find_inputs[2:]]
+        page.explained.explain(answer, inputs, [page.session, page.status, page.explained, page.working], **LONG)
 
     def language(self) -> None:
         """The visitor's language: lines and labels from now on, and what is on the screen again."""

@@ -214,6 +214,15 @@ namebrush.canvas = (() => {
     on('hover', ({ id, from }) => { if (from === 'canvas') return; hovered = scene.byId?.get(id) || null; over(); });
     on('pick', (ids) => pick(ids));
     on('show', (id) => { const region = scene.byId?.get(id); if (region) { view.show(region.box); moved(); } });
+    on('preview', async (one) => { // a picture of what is being painted, where it will be
+      if (!one?.box) { if (painter.preview) { painter.preview = null; over(); } return; }
+      if (one.url === painter.preview?.image.src) return;
+      const image = new Image();
+      image.src = one.url;
+      await image.decode();
+      painter.preview = { ...one, image };
+      over();
+    });
     on('heat', (canvas) => { painter.heat = canvas; redraw(); });
     on('view', (name) => { explain = name === 'explain'; painter.heat = null; area.classList.toggle('nbc-explain', explain); redraw(); });
     on('lang', showLayers);

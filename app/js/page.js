@@ -7,14 +7,19 @@ Object.assign(namebrush, (() => {
     document.body.classList.toggle('dark', dark);
   }
 
+  // A photo, or a session file.
   function give(file) {
-    const input = $('#shelf input[type=file]');
-    if (!input || !file) return;
+    const session = file?.name.toLowerCase().endsWith('.zip');
+    const input = $(session ? '#whole input[type=file]' : '#shelf input[type=file]');
+    if (!input || !file || (session && !mayReplace())) return;
     const box = new DataTransfer();
     box.items.add(file);
     input.files = box.files;
     input.dispatchEvent(new Event('change', { bubbles: true }));
   }
+
+  const work = () => $('.nb-history')?.dataset.work === '1';
+  const mayReplace = () => !work() || window.confirm(t('replace_session'));
 
   // What was written for the person is fetched under its own name.
   function fetchFile(file) {
@@ -95,8 +100,11 @@ Object.assign(namebrush, (() => {
     }, true);
     document.addEventListener('keydown', keys);
     window.addEventListener('beforeunload', (e) => {
-      if ($('.nb-history')?.dataset.work === '1') e.preventDefault();
+      if (work()) e.preventDefault();
     });
+    document.addEventListener('click', (e) => {
+      if (e.target.closest?.('#open-session') && !mayReplace()) { e.preventDefault(); e.stopPropagation(); }
+    }, true);
   }
 
   // The header's buttons; a chosen language is told to the server, which writes its lines in it.

@@ -8,6 +8,7 @@ namebrush.Painter = class {
     this.patterns = false;
     this.wipe = null; // share of the photo's width that shows what was before, or null
     this.heat = null; // a canvas laid over the photo, or null
+    this.preview = null; // a picture on the way: image, box in the photo, whether it lies inside what is picked
     this.dash = 0;
   }
 
@@ -210,12 +211,29 @@ namebrush.Painter = class {
     }
   }
 
+  // The picture on the way, where it will be: inside what is picked, since nothing else will change.
+  drawPreview(context) {
+    const { scene, preview: { image, box: [x0, y0, x1, y1], inside } } = this;
+    context.save();
+    this.place(context);
+    if (inside && scene.picture && scene.picked.size) {
+      const whole = new Path2D();
+      const to = new DOMMatrix().scale(scene.data.photo.width / scene.picture.width, scene.data.photo.height / scene.picture.height);
+      for (const id of scene.picked) whole.addPath(scene.path(scene.byId.get(id)), to);
+      context.clip(whole);
+    }
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(image, x0, y0, x1 - x0, y1 - y0);
+    context.restore();
+  }
+
   drawOver(hovered, drawing) {
     const context = this.over.getContext('2d');
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.over.width, this.over.height);
     const { scene } = this;
     if (!scene.photo || this.wipe !== null) return;
+    if (this.preview) this.drawPreview(context);
     for (const id of scene.picked) {
       const region = scene.byId.get(id);
       this.outline(context, region, 2.5, '#fff', this.dash);

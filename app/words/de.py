@@ -4,6 +4,7 @@ NAME = "Deutsch"
 
 SERVER = {
     "mask": "Maske", "masks": "Masken", "pixel": "Pixel", "pixels": "Pixel", "point": "Punkt", "points": "Punkte",
+    "step": "Schritt", "steps": "Schritte",
     "no_photo": "Kein Foto ist offen. Öffne eines oder wähle ein Beispiel.",
     "open_first": "Öffne ein Foto, um anzufangen.",
     "opened": "{name}, {width} × {height}. Nenne, was du siehst, oder zeige darauf.",
@@ -66,7 +67,12 @@ SERVER = {
     "stopped": "Angehalten. Alles ist, wie es war.",
     "no_memory": "Dafür reicht der Speicher nicht. Versuche ein kleineres Foto.",
     "failed": "Innen ist etwas fehlgeschlagen ({name}). Nichts wurde geändert; das Protokoll sagt mehr.",
-    "history": "Verlauf",
+    "history": "Verlauf", "branch": "Zweig {number} von {count}. Zum nächsten: {name}",
+    "step_gone": "Dieser Schritt ist nicht mehr da. Wähle einen, der zu sehen ist.",
+    "no_masks_to_save": "Es gibt noch keine Masken zu sichern. Nenne Dinge, oder mache eine Maske von Hand.",
+    "session_opened": "Die Sitzung ist wieder offen, mit {steps}. Zurück, Vor und alle Zweige gehen wie zuvor.",
+    "writing_session": "Die Sitzung wird geschrieben …",
+    "wait_one": "Warten: einer ist vorher dran", "wait_many": "Warten: {count} sind vorher dran",
     "builtin": "mitgelieferte Modelle",
     "other_models": "Modelle {preset}",
     "edges_by": "Ränder von {maker}",
@@ -75,10 +81,10 @@ SERVER = {
     "preset_same": "Die Modelle {preset} sind schon in Gebrauch.",
     "maker_sam": "SAM", "maker_grabcut": "grabCut", "maker_coarse": "der Zuordnung", "maker_mask": "Hand",
     "words_hint": "dog; puppy, grass, sky", "find": "Finden", "fine": "Feine Ränder", "fast": "Schnell",
-    "undo": "Zurück", "redo": "Vor", "open": "Foto öffnen", "stop": "Anhalten", "prompt_hint": "a red fox",
+    "undo": "Zurück", "redo": "Vor", "open": "Foto öffnen", "prompt_hint": "a red fox",
     "settings": "Einstellungen",
     "save_photo": "Foto", "save_masks": "Masken", "save_regions": "Tabelle", "save_overlay": "Bild",
-    "save_layers": "Ebenen",
+    "save_layers": "Ebenen", "save_session": "Sichern", "open_session": "Öffnen",
     "all_masks_plain": "Dieser Browser lässt Bilder nicht zurücklesen; gezeigt wird die einfache Ansicht.",
     "compare_run": "Vergleichen", "compare_empty": "Wähle zwei oder mehr Verfahren und drücke Vergleichen.",
     "compare_words": "Nenne zuerst Dinge auf der Seite Bearbeiten: dieselben Worte werden hier verglichen.",
@@ -92,6 +98,10 @@ SERVER = {
 BROWSER = {
     "edit": "Bearbeiten", "compare": "Vergleichen", "explain": "Erklären", "theme": "Hell oder dunkel",
     "lang": "English", "help": "Tasten und Hilfe", "close": "Schließen",
+    "stop": "Anhalten", "session": "Sitzung",
+    "left_seconds": "noch etwa {count} s", "left_minutes": "noch etwa {count} min",
+    "replace_session": "Eine Sitzung zu öffnen ersetzt, was jetzt auf dem Tisch liegt. Sichere es vorher, wenn du es "
+    "behalten willst. Die andere Sitzung öffnen?",
     "help_intro": "Öffne ein Foto oder ziehe eines herein, gib Namen ein, drücke Finden. Klicke an, was du meinst, "
     "und ändere es.",
     "help_brush": "Kleinerer oder größerer Pinsel", "help_step": "Vorige oder nächste Maske",

@@ -5,6 +5,7 @@ NAME = "English"
 SERVER = {
     # What can be counted
     "mask": "mask", "masks": "masks", "pixel": "pixel", "pixels": "pixels", "point": "point", "points": "points",
+    "step": "step", "steps": "steps",
     # Photos
     "no_photo": "No photo is open. Open one, or choose an example.",
     "open_first": "Open a photo to begin.",
@@ -73,7 +74,12 @@ SERVER = {
     "stopped": "Stopped. Everything is as it was.",
     "no_memory": "There is not enough memory for that. Try a smaller photo.",
     "failed": "Something failed inside ({name}). Nothing was changed; the log says more.",
-    "history": "History",
+    "history": "History", "branch": "Branch {number} of {count}. Go to the next one: {name}",
+    "step_gone": "That step is no longer kept. Choose one that is shown.",
+    "no_masks_to_save": "There are no masks to save yet. Name things first, or make a mask by hand.",
+    "session_opened": "The session is open again, with {steps}. Undo, redo and every branch work as before.",
+    "writing_session": "Writing the session …",
+    "wait_one": "Waiting: one other is first", "wait_many": "Waiting: {count} others are first",
     # Models
     "builtin": "built-in models",
     "other_models": "{preset} models",
@@ -84,9 +90,9 @@ SERVER = {
     "maker_sam": "SAM", "maker_grabcut": "grabCut", "maker_coarse": "the labels", "maker_mask": "hand",
     # Controls made by Gradio
     "words_hint": "dog; puppy, grass, sky", "find": "Find", "fine": "Fine edges", "fast": "Fast", "undo": "Undo",
-    "redo": "Redo", "open": "Open a photo", "stop": "Stop", "prompt_hint": "a red fox", "settings": "Settings",
+    "redo": "Redo", "open": "Open a photo", "prompt_hint": "a red fox", "settings": "Settings",
     "save_photo": "Photo", "save_masks": "Masks", "save_regions": "Table", "save_overlay": "View",
-    "save_layers": "Layers",
+    "save_layers": "Layers", "save_session": "Save", "open_session": "Open",
     "all_masks_plain": "This browser does not let a page read pictures back, so the plain view is shown.",
     # Compare
     "compare_run": "Compare", "compare_empty": "Choose two or more methods, then press Compare.",
@@ -100,7 +106,10 @@ SERVER = {
 
 BROWSER = {
     "edit": "Edit", "compare": "Compare", "explain": "Explain", "theme": "Light or dark", "lang": "Deutsch",
-    "help": "Keys and help", "close": "Close",
+    "help": "Keys and help", "close": "Close", "stop": "Stop", "session": "Session",
+    "left_seconds": "about {count} s left", "left_minutes": "about {count} min left",
+    "replace_session": "Opening a session replaces what is on the table now. Save it first if you want to keep it. "
+    "Open the other session?",
     "help_intro": "Open a photo or drop one anywhere, type names, press Find. Click what you mean, then change it.",
     "help_brush": "Smaller or larger brush", "help_step": "Previous or next mask",
     "help_enter": "Pick the mask that is shown", "help_escape": "Pick nothing",

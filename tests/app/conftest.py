@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app import engine
-from app.session import Session, Step
+from app.session import Session
+from pipeline.history import Step
 
 from .helpers import Engine, photo
 
@@ -20,5 +21,5 @@ def stand_in(monkeypatch):
 @pytest.fixture
 def session(stand_in):
     made = Session()
-    made.push(Step("photo", photo()))
+    made.push(Step("open", "photo", photo()))
     return made

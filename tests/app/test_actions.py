@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import zipfile
 
 import pytest
 
-from app import actions, compare, engine, masks, models, plain
+from app import actions, compare, engine, files, masks, models, plain, texts
 from app.screen import attempt
-from app.session import Session, Step
+from app.session import Session
 from pipeline.errors import Cancelled, NamebrushError
+from pipeline.history import Step
 from pipeline.progress import Progress
 from pipeline.records import EditResult
 
@@ -174,7 +176,7 @@ def test_nothing_picked_or_no_description_is_said_before_any_work(session, stand
 def test_what_comes_too_late_is_dropped(session, stand_in, work):
     actions.find(session, "dog, grass", {}, Progress())
     session.picked = (0,)
-    stand_in.before_answer = lambda: session.push(Step("other photo", photo(seed=5)))
+    stand_in.before_answer = lambda: session.push(Step("open", "other photo", photo(seed=5)))
     if work == "find":
         told = actions.find(session, "cat", {}, Progress())
     elif work == "draw":
@@ -246,17 +248,26 @@ def test_a_preset_that_cannot_be_had_leaves_the_old_one_in_use(monkeypatch):
 def test_the_panel_of_models_says_what_there_is():
     told = models.described(Session())
     tiny, base = told["presets"][:2]
-    assert (tiny["name"], tiny["use"]) == ("tiny", "use") and len(tiny["parts"]) == 3
+    assert (tiny["name"], tiny["use"]) == ("tiny", "use")
+    assert {p["kind"] for p in tiny["parts"]} >= {"clip", "dino", "sam"}
     assert base["use"] in ("fetch", "here") and all(p["licence"] and p["card"] for p in base["parts"])
     assert told["memory"] is None or told["memory"] > 10_000_000
 
 
-def test_another_result_of_a_change_is_a_step_of_its_own(session):
+def test_another_result_of_a_change_is_a_branch_beside_the_first(session):
     picture, other = session.step.photo, photo(seed=3)
     made = EditResult(picture, (picture, other), mask(0, 0, 9, 9), (7, 8), "x", 0)
-    session.push(Step("removed", picture, None, made))
+    session.push(Step("edit", "removed", picture, None, made))
+    first = session.step
     told = actions.choose(session, 1)
     assert session.step.photo is other and "seed 8" in told.text and session.comparing
+    assert session.step.parent == first.parent and session.step.choice == 1
+    actions.choose(session, 0)
+    assert session.step is first
+    actions.choose(session, 1)
+    assert len(session.history.steps) == 3
+    actions.go(session, session.cursor - 1)
+    assert session.step.label == "photo"
     with pytest.raises(NamebrushError):
         actions.choose(session, 5)
 
@@ -279,3 +290,62 @@ def test_errors_become_one_line_and_hide_no_details(caplog):
 
     told = attempt(broken)
     assert told.kind == "error" and "RuntimeError" in told.text and "inner" in caplog.text
+
+
+def test_a_session_file_brings_everything_back(session, tmp_path):
+    actions.find(session, "dog; puppy, grass", {"method": "sclip", "window": None}, Progress())
+    session.picked = (1,)
+    actions.change(session, "remove", "", {}, Progress())
+    actions.go(session, 1)
+    masks.draw_mask(session, {"box": (5, 5, 20, 20)}, Progress())
+    with files.written(session, "session") as path:
+        assert path.name.endswith(".namebrush.zip")
+        kept = tmp_path / path.name
+        kept.write_bytes(path.read_bytes())
+    visitor = Session()
+    told = actions.open_session(visitor, kept, Progress())
+    assert "4 steps" in told.text and visitor.step.kind == "hand" and visitor.has_work
+    assert actions.words_of(visitor) == "dog; puppy, grass"
+    assert [s.label for s in visitor.steps] == [s.label for s in session.steps]
+    call = visitor.history.path()[1].call
+    assert call["settings"] == {"method": "sclip", "window": None}
+    branches = {s.id for s in visitor.history.steps if s.parent == 1}
+    assert len(branches) == 2 and "nb-branch" in texts.history(visitor)
+    removed = next(s for s in visitor.history.steps if s.kind == "edit")
+    actions.jump(visitor, removed.id)
+    assert visitor.step.photo.pixels[20, 40].tolist() == [7, 7, 7] and visitor.step.edit.changed_outside == 0
+    actions.go(visitor, 0)
+    assert visitor.step.regions == ()
+    with pytest.raises(NamebrushError, match="no longer kept"):
+        actions.jump(visitor, 99)
+
+
+def _zip(path, **files):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name.replace("__", "."), data)
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "photos", "json", "cut", "flipped"])
+def test_a_broken_session_file_is_refused_in_one_line_and_nothing_changes(session, tmp_path, kind):
+    actions.find(session, "dog, grass", {}, Progress())
+    path = tmp_path / "broken.namebrush.zip"
+    with files.written(session, "session") as whole:
+        data = bytearray(whole.read_bytes())
+    if kind == "text":
+        path.write_text("This is no zip.")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "photos":
+        _zip(path, holiday__jpg=b"x")
+    elif kind == "json":
+        _zip(path, session__json="[1, 2]")
+    elif kind == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        data[200:260] = bytes(60)
+        path.write_bytes(data)
+    before = session.history
+    told = attempt(lambda: actions.open_session(session, path, Progress()), session)
+    assert told.kind == "error" and session.history is before
+    assert 20 < len(told.text) < 200 and "\n" not in told.text and "inside" not in told.text

@@ -16,10 +16,11 @@ import pytest
 from PIL import Image
 
 from app import actions, controls, files, plain, scene, serve, texts, words
-from app.session import MAX_STEPS, Session, Step
+from app.session import MAX_STEPS, Session
 from app.texts import Told
 from app.words import de, en
 from pipeline.errors import NamebrushError
+from pipeline.history import Step
 from pipeline.photo import open_photo
 from pipeline.progress import Progress
 from pipeline.records import ClassName, Vocabulary
@@ -33,13 +34,13 @@ from .helpers import H, W, mask, photo, region, segmentation
 def test_an_empty_session_can_be_copied_and_is_not_shared():
     first = Session()
     second = deepcopy(first)
-    second.push(Step("photo", photo()))
+    second.push(Step("open", "photo", photo()))
     assert first.step is None and second.step is not None
 
 
 def test_undo_and_redo_return_to_the_same_records(session):
     start = session.step
-    session.push(Step("words", start.photo))
+    session.push(Step("segment", "words", start.photo))
     words = session.step
     actions.go(session, session.cursor - 1)
     assert session.step is start
@@ -49,26 +50,31 @@ def test_undo_and_redo_return_to_the_same_records(session):
     assert session.step is words
 
 
-def test_a_new_step_drops_what_could_be_redone(session):
-    session.push(Step("a", session.step.photo))
+def test_a_new_step_leaves_what_could_be_redone_as_a_branch(session):
+    session.push(Step("segment", "a", session.step.photo))
+    left = session.step
     actions.go(session, 0)
-    session.push(Step("b", session.step.photo))
+    session.push(Step("segment", "b", session.step.photo))
     assert [s.label for s in session.steps] == ["photo", "b"]
+    line = texts.history(session)
+    assert f'class="nb-branch" data-step="{left.id}"' in line and ">2/2<" in line
+    actions.jump(session, left.id)
+    assert [s.label for s in session.steps] == ["photo", "a"] and session.step is left
 
 
 def test_history_is_bounded_in_steps_and_bytes(session, monkeypatch):
     for i in range(MAX_STEPS + 5):
-        session.push(Step(str(i), session.step.photo))
+        session.push(Step("open", str(i), session.step.photo))
     assert len(session.steps) == MAX_STEPS
     monkeypatch.setattr("app.session.MAX_BYTES", 3 * H * W * 3)
     for i in range(6):
-        session.push(Step(str(i), photo(seed=i)))
+        session.push(Step("open", str(i), photo(seed=i)))
     assert len(session.steps) == 3 and session.cursor == 2
 
 
 def test_bytes_of_a_shared_photo_count_once(session):
     picture = session.step.photo
-    first, second = Step("a", picture), Step("b", picture)
+    first, second = Step("segment", "a", picture), Step("segment", "b", picture)
     assert len(first.holds() | second.holds()) == 1
 
 
@@ -107,7 +113,7 @@ def test_a_region_thinner_than_a_shown_pixel_is_still_shown():
 
 def test_picking_changes_the_picture_and_nothing_is_drawn_without_layers(session):
     base = session.step.photo
-    session.push(Step("words", base, segmentation(base, region(0, mask(2, 2, 20, 20)))))
+    session.push(Step("segment", "words", base, segmentation(base, region(0, mask(2, 2, 20, 20)))))
     session.layers = ()
     bare = plain.compose(session)
     assert np.array_equal(bare, plain.scaled(base.pixels, plain.shown_size(base.size)))
@@ -132,7 +138,7 @@ def test_typed_markup_is_text_everywhere(typed):
     picture = photo()
     found = segmentation(picture, region(0, mask(2, 2, 9, 9), 0, typed), names=(typed, "grass"))
     page = Session()
-    page.push(Step(typed, picture, found))
+    page.push(Step("open", typed, picture, found))
     pieces = [
         texts.history(page), texts.status(Told(typed)),
         texts.against(Vocabulary((ClassName("a"),), (typed,))),
@@ -191,7 +197,7 @@ def test_a_scene_names_everything_and_hides_its_files(session, tmp_path):
         folder = Path(file["path"]).parent
         assert folder.parent == tmp_path and len(folder.name) == 32
     stranger = Session()
-    stranger.push(Step("x", photo(seed=9)))
+    stranger.push(Step("open", "x", photo(seed=9)))
     theirs = scene.scene(stranger, str(tmp_path))
     assert theirs["photo"]["file"] != first["photo"]["file"]
 
@@ -242,7 +248,7 @@ def test_downloads_are_exact_and_deleted_afterwards(session):
     with files.written(session, "photo") as path:
         assert np.array_equal(open_photo(path).pixels, session.step.photo.pixels)
     assert not path.exists() and not path.parent.exists()
-    for kind in ("masks", "regions", "overlay", "layers"):
+    for kind in ("masks", "regions", "overlay", "layers", "session"):
         with files.written(session, kind) as path:
             assert path.stat().st_size > 0
 

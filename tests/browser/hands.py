@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-BUSY = ":is(#canvas, #picture, #compared) [data-testid=status-tracker]:not(.hide)"
+BUSY = "body.nb-busy"
 SETTLED = """() => {
   const busy = document.querySelector('BUSY');
   const stamp = document.querySelector('#canvas [data-stamp]')?.dataset.stamp ?? '';
