@@ -61,7 +61,7 @@ EXPLAIN = """
 WORKING = """
 <div class="nb-working" role="status" hidden>
   <img class="nb-preview" alt="" hidden><p class="nb-doing"></p><p class="nb-left"></p>
-  <button type="button" id="stop" data-t="stop">Stop</button><div class="nb-done"><i></i></div>
+  <button type="button" id="stop" data-t="stop">Stop</button><div class="nb-way"><i></i></div>
 </div>
 """
 COMPARED = '<div class="nb-compared"></div>'

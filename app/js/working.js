@@ -20,8 +20,8 @@ namebrush.working = (() => {
       if (!told) { stop.disabled = false; image.removeAttribute('src'); return; }
       $('.nb-doing', plate).textContent = told.text;
       $('.nb-left', plate).textContent = told.left ? left(told.left) : '';
-      $('.nb-done', plate).classList.toggle('nb-open', told.share === null);
-      $('.nb-done i', plate).style.width = `${Math.round((told.share ?? 0) * 1000) / 10}%`;
+      $('.nb-way', plate).classList.toggle('nb-open', told.share === null);
+      $('.nb-way i', plate).style.width = `${Math.round((told.share ?? 0) * 1000) / 10}%`;
       // A picture that lies nowhere in the photo is shown on the plate itself.
       image.hidden = !told.preview || Boolean(told.preview.box);
       if (!image.hidden && image.src !== told.preview.url) image.src = told.preview.url;
