@@ -6,7 +6,7 @@ Parts of a mask that lie far apart become crops of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -160,12 +160,27 @@ def _span(centre: float, side: int, limit: int) -> tuple[int, int]:
     return start, start + side
 
 
-def cut_out(pixels: np.ndarray, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
-    """What the model sees: uint8 [h, w, 3] and the mask bool [h, w], at the crop's size."""
+def cut_out(
+    pixels: np.ndarray, crop: Crop, laid: Sequence[tuple[Box, np.ndarray, np.ndarray]] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the model sees: uint8 [h, w, 3] and the mask bool [h, w], at the crop's size.
+
+    Args:
+        pixels: uint8 [H, W, 3], the photo.
+        crop: what is cut out.
+        laid: patches laid on the photo first: for each its box, bool [h, w] inside it and uint8 [h, w, 3].
+    """
     x0, y0, x1, y1 = crop.box
     h, w = crop.size
     smaller = h < y1 - y0
-    seen = cv2.resize(pixels[y0:y1, x0:x1], (w, h), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    part = pixels[y0:y1, x0:x1]
+    for box, where, patch in laid:
+        both = max(x0, box[0]), max(y0, box[1]), min(x1, box[2]), min(y1, box[3])
+        if both[0] < both[2] and both[1] < both[3]:
+            part = part.copy()
+            own, at = window(moved(both, (-box[0], -box[1], 0, 0))), window(moved(both, (-x0, -y0, 0, 0)))
+            part[at][where[own]] = patch[own][where[own]]
+    seen = cv2.resize(part, (w, h), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
     share = cv2.resize(crop.mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
     return seen, share > 0  # every pixel the mask touches is the model's: none of the old thing may show it the way
 

@@ -79,7 +79,7 @@ def native_side(pipe: Any) -> tuple[int, int]:
 def paint(
     pixels: np.ndarray, pieces: list[Piece], used: np.ndarray, pipe: Any, words: Words, sampling: Sampling, seed: int,
     progress: Progress, share: tuple[float, float] = (0.0, 1.0), notes: list[str] | None = None,
-    painting: Painting | None = None,
+    painting: Painting | None = None, start: list[np.ndarray] | None = None,
 ) -> list[np.ndarray]:  # fmt: skip
     """One candidate: new pixels for every piece of a mask, at the photo's own resolution.
 
@@ -95,6 +95,7 @@ def paint(
         share: span of the whole work this candidate is, for the share reported.
         notes: gets a sentence where something had to be done again.
         painting: how much of its surroundings the pipeline wants to see.
+        start: for each piece uint8 [h, w, 3] of its box, what it starts from in the photo's place; None: the photo.
 
     Returns:
         For each piece uint8 [h, w, 3] of its box, of use where the piece's mask is.
@@ -110,7 +111,10 @@ def paint(
         crop = _crop_of(piece, pixels.shape[:2], native, step, asked)
         width = (share[1] - share[0]) / len(pieces)
         span = (share[0] + index * width, share[0] + (index + 1) * width)
-        image = _paint_crop(pixels, crop, pipe, words, sampling, generator, progress, span, notes)
+        seen, mask = cut_out(pixels, crop, [] if start is None else [
+            (p.box, p.used, new) for p, new in zip(pieces, start, strict=True)
+        ])  # fmt: skip
+        image = _paint_crop(seen, mask, pipe, words, sampling, generator, progress, span, notes)
         (x0, y0, x1, y1), (left, top, _, _) = piece.box, crop.box
         painted.append(put_back(image, crop, pixels, used)[y0 - top : y1 - top, x0 - left : x1 - left])
     return painted
@@ -125,10 +129,9 @@ def _crop_of(piece: Piece, size: tuple[int, int], native: int, step: int, painti
 
 
 def _paint_crop(
-    pixels: np.ndarray, crop: Crop, pipe: Any, words: Words, sampling: Sampling, generator: torch.Generator,
+    seen: np.ndarray, mask: np.ndarray, pipe: Any, words: Words, sampling: Sampling, generator: torch.Generator,
     progress: Progress, span: tuple[float, float], notes: list[str] | None = None,
 ) -> np.ndarray:  # fmt: skip
-    seen, mask = cut_out(pixels, crop)
     state = generator.get_state()
     image, flagged = _run(seen, mask, pipe, words, sampling, generator, progress, span)
     if flagged:

@@ -100,17 +100,14 @@ def _by_model(request: EditRequest, models: Any, progress: Progress, guard: Guar
     words = build_words(request.kind, request.prompt, request.negative_prompt, request.subject, asked)
 
     def paint(pixels, pieces, used, seed, share):
-        start = pixels
+        start = None
         if request.kind in PREFILLED and sampling.strength < 1:
-            start = pixels.copy()
             middle = share[0] + (share[1] - share[0]) * 0.1
-            parts = [(p.box, p.used) for p in pieces]
-            for (box, part), filled in zip(
-                parts, fill_parts(pixels, used, parts, seed, progress, (share[0], middle)), strict=True
-            ):
-                start[box[1] : box[3], box[0] : box[2]][part] = filled[part]
+            start = fill_parts(pixels, used, [(p.box, p.used) for p in pieces], seed, progress, (share[0], middle))
             share = (middle, share[1])
         with guard():
-            return diffusion.paint(start, pieces, used, pipe, words, sampling, seed, progress, share, notes, asked)
+            return diffusion.paint(
+                pixels, pieces, used, pipe, words, sampling, seed, progress, share, notes, asked, start
+            )  # fmt: skip
 
     return Painter(paint, *named, notes, judged=True)
