@@ -146,8 +146,8 @@ class Wiring(Views):
             yield from self.drawn(session, event._data)
 
         def tidy(session, event: gr.EventData):
-            what, name = str(event._data["what"]), str(event._data["name"])
-            return self.show(session, attempt(lambda: masks.tidy(session, what, name), session))
+            what, name, points = str(event._data["what"]), str(event._data["name"]), event._data["points"]
+            return self.show(session, attempt(lambda: masks.tidy(session, what, name, points), session))
 
         def candidate(session, event: gr.EventData):
             number = int(event._data["number"])

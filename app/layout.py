@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import gradio as gr
 
 from . import examples, texts
-from .compare import FORMATS
 from .session import DEFAULT_LAYERS, Session
 from .words import say
 
@@ -45,10 +44,11 @@ MODELS_BUTTON = (
 MODELS_JS = "element.addEventListener('click', () => trigger('select', {}));"
 TIDY = """
 <div class="nb-tidy" role="group">
+  <button type="button" data-tidy="accept" data-t="accept" data-t-title="accept_title">Accept</button>
+  <button type="button" data-tidy="drop" data-t="drop" data-t-title="drop_title">Reject</button>
   <button type="button" data-tidy="rename" data-t="rename">Rename</button>
-  <button type="button" data-tidy="merge" data-t="merge">Merge</button>
-  <button type="button" data-tidy="split" data-t="split">Split</button>
-  <button type="button" data-tidy="drop" data-t="drop">Drop</button>
+  <button type="button" data-tidy="split" data-t="split" data-t-title="hint_split">Split</button>
+  <button type="button" data-tidy="merge" data-t="merge" data-t-title="merge_title">Merge</button>
 </div>
 """
 EXPLAIN = """
@@ -64,7 +64,6 @@ WORKING = """
   <button type="button" id="stop" data-t="stop">Stop</button><div class="nb-way"><i></i></div>
 </div>
 """
-COMPARED = '<div class="nb-compared"></div>'
 HEADER_JS = "namebrush.header(element, trigger); // 'lang'"
 
 
@@ -163,27 +162,12 @@ def _plain(p: dict) -> None:
 
 
 def _compare(p: dict) -> None:
-    """The comparison: which methods, the panels, and the figure."""
+    """The comparison: one component of our own, with which panels, the panels, and the figure."""
     with gr.Column(elem_id="compare"):
-        with gr.Row(elem_classes="nb-tight", elem_id="compare-bar"):
-            p["methods"] = gr.CheckboxGroup(
-                [], label="Methods", show_label=False, container=False, elem_id="methods", elem_classes="nb-toggles",
-                interactive=True,
-            )  # fmt: skip
-            p["run_compare"] = gr.Button(
-                say("en", "compare_run"), variant="primary", scale=0, min_width=110, elem_id="run-compare"
-            )
+        template = (HERE / "compare.html").read_text(encoding="utf-8")
+        script = "namebrush.compare.mount(element, props, trigger, watch); // 'run' 'figure'"
+        p["compared"] = _own(template, "compared", script)
         p["compare_status"] = _html(texts.status(None), elem_id="compare-status")
-        p["compared"] = _own(COMPARED, "compared", "namebrush.compare.mount(element, props, trigger, watch)")
-        with gr.Row(elem_classes="nb-tight", elem_id="figure-bar"):
-            p["figure_ending"] = gr.Radio(
-                [(e.upper(), e) for e in FORMATS], value="pdf", label="Format", container=False,
-                elem_id="figure-ending", elem_classes="nb-seg",
-            )  # fmt: skip
-            p["figure_width"] = gr.Number(180, label="mm", container=False, elem_id="figure-width", min_width=90)
-            p["save_figure"] = gr.Button(
-                say("en", "save_figure"), size="sm", scale=0, min_width=120, elem_id="save-figure"
-            )
 
 
 def _step(number: int, key: str, extra: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -28,8 +29,9 @@ def asked(session: Session, data: dict) -> dict:
 
     Args:
         session: whose photo it is about.
-        data: `points` [[x, y, label]], `box` [x0, y0, x1, y1], `strokes` [{points, radius, erase}] or `remove`
-            [x, y] (of a point of the picked region's prompt), in photo pixels, and `ids`, the regions picked.
+        data: `points` [[x, y, label]], `box` [x0, y0, x1, y1] (of a new mask), `strokes` [{points, radius, erase}],
+            `remove` [x, y] (of a point of the picked region's prompt) or `frame` (the picked region's box, moved, or
+            False to take it away), in photo pixels, and `ids`, the regions picked.
 
     Returns:
         The same with plain numbers inside the photo; `ids` are picked on the session.
@@ -42,12 +44,15 @@ def asked(session: Session, data: dict) -> dict:
     known = {r.id for r in step.regions}
     session.picked = tuple(i for i in data.get("ids") or () if i in known)
     ask: dict = {}
-    if data.get("box"):
-        x0, y0, x1, y1 = (float(v) for v in data["box"])
-        box = (max(round(x0), 0), max(round(y0), 0), min(round(x1), width), min(round(y1), height))
-        if box[2] - box[0] < 3 or box[3] - box[1] < 3:
-            raise NamebrushError(session.say("thin_box"))
-        ask["box"] = box
+    for kind in ("box", "frame"):
+        if data.get(kind):
+            x0, y0, x1, y1 = (float(v) for v in data[kind])
+            box = (max(round(x0), 0), max(round(y0), 0), min(round(x1), width), min(round(y1), height))
+            if box[2] - box[0] < 3 or box[3] - box[1] < 3:
+                raise NamebrushError(session.say("thin_box"))
+            ask[kind] = box
+    if data.get("frame") is False:
+        ask["frame"] = False
     for x, y, label in data.get("points") or ():
         if not (0 <= x < width and 0 <= y < height):
             raise NamebrushError(session.say("outside"))
@@ -58,7 +63,7 @@ def asked(session: Session, data: dict) -> dict:
     if data.get("strokes"):
         ask["strokes"] = [_stroke(s) for s in data["strokes"]]
     takes = ask.get("point", (0, 0, 1))[2] == 0 or any(s["erase"] for s in ask.get("strokes", ()))
-    if (takes or "remove" in ask) and len(session.picked) != 1:
+    if (takes or "remove" in ask or "frame" in ask) and len(session.picked) != 1:
         raise NamebrushError(session.say("pick_one_first"))
     return ask
 
@@ -72,7 +77,8 @@ def _stroke(stroke: dict) -> dict:
 
 def hint_of(session: Session, ask: dict) -> str:
     """What is being done, in words."""
-    return session.say("drawing_box" if "box" in ask else "drawing_brush" if "strokes" in ask else "drawing_point")
+    kind = "brush" if "strokes" in ask else "box" if ask.get("box") or ask.get("frame") else "point"
+    return session.say(f"drawing_{kind}")
 
 
 def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
@@ -113,7 +119,10 @@ def _decoded(session: Session, base: Step, target: Region | None, ask: dict, pro
     pipeline = engine.get_pipeline(progress, session.preset)
     add = [ask["point"]] if "point" in ask else []
     if target is not None:
-        return pipeline.correct(base.segmentation, target.id, add=add, remove=ask.get("remove", ()), progress=progress)
+        return pipeline.correct(
+            base.segmentation, target.id, add=add, remove=ask.get("remove", ()), box=ask.get("frame"),
+            progress=progress,
+        )  # fmt: skip
     return pipeline.select(base.photo, points=add, box=ask.get("box"), progress=progress)
 
 
@@ -142,13 +151,15 @@ def painted(session: Session, photo: Photo, target: Region | None, strokes: list
     )  # fmt: skip
 
 
-def tidy(session: Session, what: str, name: str = "") -> Told:
-    """Merge, split, drop or rename what is picked. Runs no model.
+def tidy(session: Session, what: str, name: str = "", points: Sequence[Sequence[float]] = ()) -> Told:
+    """Accept, drop, merge, split or rename what is picked. Runs no model.
 
     Args:
         session: with the regions picked that are meant.
-        what: "merge" (two or more into the first), "split" (unconnected parts become regions), "drop" or "rename".
+        what: "accept" (corrections of others leave it alone; again: no longer), "drop", "merge" (two or more into the
+            first), "split" (at `points`, or what is not connected) or "rename".
         name: for "rename".
+        points: for "split", one [x, y] inside each part, in photo pixels.
 
     Raises:
         NamebrushError: nothing is picked, or too few for it.
@@ -158,10 +169,17 @@ def tidy(session: Session, what: str, name: str = "") -> Told:
         raise NamebrushError(session.say("pick_first"))
     titles = region_titles(base.regions)
     made = base.segmentation
-    if what == "merge":
+    if what == "accept":
+        accepted = not all(r.accepted for r in session.picked_regions)
+        what = what if accepted else "reopen"
+        for i in picked:
+            made = regions_edit.accept(made, i, accepted)
+    elif what == "merge":
         made, picked = regions_edit.merge(made, picked), picked[:1]
     elif what == "split":
-        made, picked = regions_edit.split(made, picked[0])
+        if not points and regions_edit.pieces(made, picked[0]) < 2:
+            return Told(session.say("one_piece"), "hint")
+        made, picked = regions_edit.split(made, picked[0], [(float(x), float(y)) for x, y in points])
     elif what == "rename":
         for i in picked:
             made = regions_edit.rename(made, i, name)

@@ -21,7 +21,7 @@ from pipeline.records import Photo, Region, Segmentation
 
 from . import texts
 from .explain import score_maps
-from .pictures import as_picture, file_of, written
+from .pictures import as_index, as_picture, file_of, written
 from .session import Session
 
 #: Long side of the index picture at most; beyond it masks are shown (not kept) at a coarser step.
@@ -79,15 +79,6 @@ def index_picture(
     return index, sets
 
 
-def as_png(index: np.ndarray) -> bytes:
-    """An index uint16 [h, w] as a PNG whose red holds the low byte and green the high one."""
-    low, high = (index & 255).astype(np.uint8), (index >> 8).astype(np.uint8)
-    ok, data = cv2.imencode(".png", np.dstack([np.zeros_like(low), high, low]), [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    if not ok:
-        raise OSError("The index picture could not be encoded.")
-    return data.tobytes()
-
-
 def _photo_file(photo: Photo, folder: str) -> dict:
     path = _photos.get(photo)
     if path is None or not Path(path).exists():
@@ -101,7 +92,7 @@ def _index(segmentation: Segmentation, folder: str) -> dict:
     kept = _indexes.get(segmentation)
     if kept is None or not Path(kept["path"]).exists():
         index, sets = index_picture(segmentation.regions, segmentation.photo.size)
-        path = written(as_png(index), "index.png", folder)
+        path = written(as_index(index), "index.png", folder)
         kept = _indexes[segmentation] = {
             "path": path, "sets": sets, "height": index.shape[0], "width": index.shape[1],
         }  # fmt: skip
@@ -120,7 +111,7 @@ def _region(region: Region, title: str, colors, lang: str) -> dict:
         "score": round(float(region.score), 4), "made": texts.maker(region, lang), "area": region.area,
         "box": [int(v) for v in region.box], "at": at, "points": [[x, y, int(v)] for (x, y), v in points],
         "prompt_box": None if prompt.box is None else [round(float(v), 1) for v in prompt.box],
-        "iou": None if region.iou is None else round(float(region.iou), 4),
+        "iou": None if region.iou is None else round(float(region.iou), 4), "accepted": region.accepted,
     }  # fmt: skip
 
 

@@ -17,12 +17,14 @@ from . import words
 
 HERE = Path(__file__).resolve().parent
 CSS = HERE / "style.css"
+#: All styles, in the order in which later ones win.
+STYLES = (CSS, HERE / "views.css")
 #: In the order in which they need each other.
 SCRIPTS = tuple(
     HERE / "js" / f"{name}.js"
     for name in (
-        "core", "shapes", "view", "scene", "glyphs", "paint", "hands", "wipe", "canvas", "panel", "working", "models",
-        "compare", "explain", "page",
+        "core", "shapes", "view", "scene", "glyphs", "paint", "hands", "wipe", "correct", "move", "canvas", "panel",
+        "working", "models", "panels", "compare", "explain", "page",
     )
 )
 

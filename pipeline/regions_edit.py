@@ -115,6 +115,11 @@ def split(
     return _with(segmentation, {found.id: made}, segmentation.labels), ids
 
 
+def pieces(segmentation: Segmentation, region_id: int) -> int:
+    """Into how many regions `split` without seeds cuts a region: its unconnected islands but for specks."""
+    return len(_islands(segmentation.region(region_id).crop))
+
+
 def rename(segmentation: Segmentation, region_id: int, name: str) -> Segmentation:
     """Give a region another name: that of a class of the vocabulary, or a new one, which joins the vocabulary.
 

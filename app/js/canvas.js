@@ -18,6 +18,8 @@ namebrush.canvas = (() => {
     const live = $('.nbc-live', element);
     let hovered = null;
     let waiting = null; // what was asked of the server and is shown until it answers
+    const asks = []; // what is to be asked after that
+    let grip = null; // the sentence about what can be dragged where the pointer is
     let radius = Number(kept('brush')) || 12;
     let explain = false;
     let turn = 0; // numbers the picks, so that one that overtakes another on its way is known as older
@@ -31,7 +33,7 @@ namebrush.canvas = (() => {
     const redraw = () => { if (!dirty) { dirty = true; requestAnimationFrame(() => { dirty = false; painter.drawUnder(); over(); }); } };
     function over() {
       const { drag, corner, cursor, tool } = hands;
-      const drawing = { points: waiting?.points, box: waiting?.box, strokes: waiting?.strokes || [] };
+      const drawing = { points: waiting?.points, box: waiting?.box || waiting?.frame, strokes: waiting?.strokes || [] };
       if (drag?.kind === 'box') drawing.box = [drag.x0, drag.y0, drag.x, drag.y];
       else if (corner) drawing.box = [...corner, ...view.toPhoto(...last)];
       const size = radius / view.scale;
@@ -39,7 +41,7 @@ namebrush.canvas = (() => {
       const [x, y] = view.toPhoto(...last);
       if (tool === 'brush' || tool === 'erase') Object.assign(drawing, { brush: { x, y, radius: size }, erase: tool === 'erase' });
       else if (cursor) drawing.points = [...(drawing.points || []), [x - 0.5, y - 0.5, tool === 'subtract' ? 0 : 1]];
-      painter.drawOver(hovered, drawing);
+      painter.drawOver(hovered, drawing, tools);
     }
     let still = 0;
     const moved = () => {
@@ -66,28 +68,38 @@ namebrush.canvas = (() => {
     }, 90);
 
     // Hover, pick, ask ------------------------------------------------------------------------------------------------
+    // Runs at every movement of the pointer: draws at once, and asks the page for no place or size.
     function hover(x, y) {
       last = [x, y];
       const [px, py] = view.toPhoto(x, y);
+      const held = grab(px, py)?.tip ?? null;
       const region = painter.wipe === null ? scene.at(px, py) : null;
       if (explain) tell('point', { x: px, y: py });
       const other = region !== hovered;
       hovered = region;
       if (other || hands.cursor || hands.corner || hands.tool === 'brush' || hands.tool === 'erase') over();
-      if (other) tell('hover', { id: region?.id ?? null, from: 'canvas' });
+      if (held !== grip) { grip = held; area.classList.toggle('nbc-grip', Boolean(grip)); }
       showTip(region, x, y);
+      if (other) tell('hover', { id: region?.id ?? null, from: 'canvas' });
     }
+    let tipped = null;
     function showTip(region, x, y) {
-      tip.hidden = !region;
-      if (!region) return;
-      tip.replaceChildren(make('b', {}, region.title), ` ${region.score.toFixed(2)} · ${region.made}`);
-      const wide = tip.offsetWidth;
-      tip.style.transform = `translate(${clamp(x + 14, 4, view.boxWidth - wide - 4)}px, ${y > 44 ? y - 34 : y + 20}px)`;
+      const what = grip || region;
+      tip.hidden = !what;
+      if (!what) { tipped = null; return; }
+      if (what !== tipped) {
+        tipped = what;
+        if (grip) tip.textContent = t(grip);
+        else tip.replaceChildren(make('b', {}, region.title), ` ${region.score.toFixed(2)} · ${region.made}${region.accepted ? ' ✓' : ''}`);
+      }
+      const left = x > view.boxWidth * 0.6 ? `calc(${x - 14}px - 100%)` : `${x + 14}px`;
+      tip.style.transform = `translate(${left}, ${y > 44 ? y - 34 : y + 20}px)`;
     }
     const say = (text) => { live.textContent = text; };
     const said = (region) => `${region.title}, ${t('score')} ${region.score.toFixed(2)}, ${t('edges_by')} ${region.made}`;
     function pick(ids, quiet = false) {
       scene.pick(ids);
+      correct.off = move.active;
       over();
       tell('picked', [...scene.picked]);
       // Told to the server once the pick is on the screen.
@@ -95,6 +107,7 @@ namebrush.canvas = (() => {
     }
     function click(x, y, shift) {
       if (painter.wipe !== null) return;
+      if (correct.click(x, y)) return;
       if (explain) tell('point', { x, y });
       if (explain) return tell('explain', { x, y, region: scene.at(x, y)?.id ?? null });
       if (hands.tool === 'pick') {
@@ -113,19 +126,32 @@ namebrush.canvas = (() => {
       if (hit) ask({ remove: [hit[0], hit[1]], points: [] });
       return Boolean(hit);
     }
+    // One after the other, so that each starts from the mask the last one made.
     function ask(what) {
-      waiting = what;
+      asks.push(what);
+      if (!waiting) next();
+    }
+    function next() {
+      waiting = asks.shift() || null;
       over();
-      trigger('ask', { ...what, ids: [...scene.picked], stamp: scene.data.stamp });
+      if (waiting) trigger('ask', { ...waiting, ids: [...scene.picked], stamp: scene.data.stamp });
+    }
+    function grab(x, y, touch) {
+      if (explain || painter.wipe !== null) return null;
+      if (hands.tool === 'pick') return move.grab(x, y, touch) || correct.grab(x, y, touch);
+      return hands.tool === 'add' || hands.tool === 'subtract' ? correct.grab(x, y, touch) : null;
     }
     const act = {
-      hover, moved, click, redraw: over,
-      leave: () => { hovered = null; tip.hidden = true; over(); tell('hover', { id: null, from: 'canvas' }); },
+      hover, moved, click, grab, redraw: over,
+      leave: () => { hovered = grip = null; tip.hidden = true; over(); tell('hover', { id: null, from: 'canvas' }); },
       corner: () => say(t('opposite_corner')),
       box: (box) => { if (!explain && painter.wipe === null) ask({ box }); },
       stroke: (points) => ask({ strokes: [{ points: thinned(points, view.scale), radius: radius / view.scale, erase: hands.tool === 'erase' }] }),
     };
     const hands = new namebrush.Hands(area, view, act);
+    const move = namebrush.move(scene, view, painter, () => { correct.off = move.active; over(); });
+    const correct = namebrush.correct(scene, view, $('.nbc-correct', area), ask, over);
+    const tools = [move, correct];
 
     // The toolbar, layers and zoom ------------------------------------------------------------------------------------
     function setTool(tool) {
@@ -167,7 +193,7 @@ namebrush.canvas = (() => {
     const does = {
       in: () => { view.zoom(1.4); moved(); }, out: () => { view.zoom(1 / 1.4); moved(); },
       fit: () => { view.fit(); moved(); }, real: () => { view.zoom(1 / painter.ratio / view.scale); moved(); },
-      wipe: () => wipeTo(painter.wipe === null ? 0.5 : null),
+      wipe: () => wipeTo(painter.wipe === null ? 0.5 : null), frame: () => correct.frame(),
       patterns: () => { painter.patterns = !painter.patterns; painter.fill = null; keep('patterns', painter.patterns ? '1' : '0'); showLayers(); redraw(); },
     };
     element.addEventListener('click', (e) => {
@@ -192,7 +218,7 @@ namebrush.canvas = (() => {
       else if (key === 'w' && painter.levelsBefore) does.wipe();
       else if (key === '[' || key === ']') { radius = clamp(radius * (key === ']' ? 1.25 : 0.8), 2, 120); keep('brush', radius); over(); }
       else if (key === '.' || key === ',') step(key === '.' ? 1 : -1);
-      else if (key === 'Escape') { hands.corner = null; pick([]); }
+      else if (key === 'Escape') { hands.corner = null; correct.end(); pick([]); }
       else if (key === 'Enter' && hovered && !hands.cursor) click(...hovered.at, e.shiftKey);
       else return;
       e.preventDefault();
@@ -235,6 +261,7 @@ namebrush.canvas = (() => {
       const taken = await scene.take(data);
       if (!taken) return;
       waiting = null;
+      if (asks.length) setTimeout(next, 0);
       view.width = data.photo.width;
       view.height = data.photo.height;
       painter.take();
@@ -247,6 +274,7 @@ namebrush.canvas = (() => {
       wipeTo(data.compare && painter.levelsBefore ? 0.5 : null);
       resize();
       tell('scene', data);
+      correct.off = move.active;
       tell('picked', [...scene.picked]);
       element.dataset.stamp = data.stamp;
       scene.prepare(() => { element.dataset.traced = data.stamp; });
@@ -256,7 +284,7 @@ namebrush.canvas = (() => {
     setTool('pick');
     showLayers();
     take();
-    namebrush.table = { scene, view, painter, hands, get hovered() { return hovered; } };
+    namebrush.table = { scene, view, painter, hands, correct, get hovered() { return hovered; } };
   }
 
   // Fewer points of a stroke: those closer than half a screen pixel say nothing.

@@ -27,7 +27,7 @@ window.namebrush = (() => {
       el.setAttribute('aria-label', t(el.dataset.tLabel));
       el.title = t(el.dataset.tLabel) + key;
     }
-    for (const el of $$('[data-t-title]', root)) el.title = `${t(el.dataset.tTitle)} (${el.dataset.key})`;
+    for (const el of $$('[data-t-title]', root)) el.title = t(el.dataset.tTitle) + (el.dataset.key ? ` (${el.dataset.key})` : '');
     for (const el of $$('[data-t-hint]', root)) el.placeholder = t(el.dataset.tHint);
   }
 

@@ -44,6 +44,49 @@ namebrush.glyphs = (() => {
     context.restore();
   }
 
+  // A square to take hold of.
+  function handle(context, x, y) {
+    context.save();
+    context.lineWidth = 1.5;
+    context.strokeStyle = DARK;
+    context.fillStyle = '#fff';
+    context.beginPath();
+    context.rect(x - 4, y - 4, 8, 8);
+    context.fill();
+    context.stroke();
+    context.restore();
+  }
+
+  // A dashed frame around what is moved.
+  function frame(context, x0, y0, x1, y1) {
+    context.save();
+    for (const [width, style, dash] of [[3, DARK, []], [1.25, '#fff', [5, 4]]]) {
+      context.lineWidth = width;
+      context.strokeStyle = style;
+      context.setLineDash(dash);
+      context.strokeRect(x0, y0, x1 - x0, y1 - y0);
+    }
+    context.restore();
+  }
+
+  // A disc with a number: a part of what is to be split.
+  function number(context, x, y, value) {
+    context.save();
+    context.beginPath();
+    context.arc(x, y, 9, 0, 2 * Math.PI);
+    context.fillStyle = '#fff';
+    context.strokeStyle = DARK;
+    context.lineWidth = 2.5;
+    context.fill();
+    context.stroke();
+    context.font = '600 12px system-ui, sans-serif';
+    context.textAlign = 'center';
+    context.textBaseline = 'middle';
+    context.fillStyle = '#111';
+    context.fillText(value, x, y + 0.5);
+    context.restore();
+  }
+
   function prompt(context, view, region) {
     const at = (x, y) => [x * view.scale + view.left, y * view.scale + view.top];
     if (region.prompt_box) {
@@ -118,5 +161,5 @@ namebrush.glyphs = (() => {
     }
   }
 
-  return { prompt, label, drawing, point, box };
+  return { prompt, label, drawing, point, box, handle, frame, number };
 })();

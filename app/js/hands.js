@@ -1,14 +1,18 @@
 // Pointer, wheel and keys on the canvas, as gestures: hover, click, box, stroke, pan, zoom. Knows no server.
 namebrush.Hands = class {
   // `act` is told: hover(x, y), leave(), click(x, y, shift), box([x0, y0, x1, y1]), stroke(points), moved(), redraw().
+  // `act.grab(x, y)` gives what can be dragged at a place of the photo: {move(x, y), drop(moved)}, or null.
   constructor(area, view, act) {
     Object.assign(this, { area, view, act });
     this.tool = 'pick';
     this.pointers = new Map();
-    this.press = this.drag = this.corner = this.cursor = null;
+    this.press = this.drag = this.corner = this.cursor = this.frame = null;
     const on = (name, handler, options) => area.addEventListener(name, handler.bind(this), options);
     on('pointerdown', this.down);
     on('pointermove', this.move);
+    // Where the browser tells of every movement at once, hovering need not wait for the next frame.
+    this.raw = 'onpointerrawupdate' in area;
+    if (this.raw) on('pointerrawupdate', this.point);
     on('pointerup', this.up);
     on('pointercancel', this.cancel);
     on('pointerleave', () => { if (!this.drag) { this.cursor = null; act.leave(); } });
@@ -16,27 +20,42 @@ namebrush.Hands = class {
     on('dblclick', (e) => e.preventDefault());
     on('keydown', this.key);
     on('auxclick', (e) => e.preventDefault());
+    // Asking where the canvas lies makes the browser lay the page out, so it is asked only when that may have changed.
+    const lost = () => { this.frame = null; };
+    new ResizeObserver(lost).observe(document.body);
+    new ResizeObserver(lost).observe(area);
+    window.addEventListener('scroll', lost, { capture: true, passive: true });
+    on('pointerenter', lost);
   }
 
   place(e) {
-    const frame = this.area.getBoundingClientRect();
-    return [e.clientX - frame.left, e.clientY - frame.top];
+    this.frame ??= this.area.getBoundingClientRect();
+    return [e.clientX - this.frame.left, e.clientY - this.frame.top];
+  }
+
+  point(e) {
+    if (!this.drag && !this.press && !this.pointers.size && !e.target.closest('[data-own]')) this.act.hover(...this.place(e));
   }
 
   down(e) {
     if (e.target.closest('[data-own]')) return; // a control that lies on the canvas
+    this.frame = null;
     const [x, y] = this.place(e);
     this.pointers.set(e.pointerId, [x, y]);
     this.area.setPointerCapture(e.pointerId);
     this.area.focus({ preventScroll: true });
     this.cursor = null;
     if (this.pointers.size === 2) {
+      this.drag?.held?.drop(false);
+      this.press = null;
       this.drag = { kind: 'pinch', ...this.spread() };
       this.act.redraw();
       return;
     }
+    let held = null;
     if (e.button === 1 || this.space || this.tool === 'hand') this.drag = { kind: 'pan', x, y };
     else if (e.button !== 0) return;
+    else if ((held = this.act.grab(...this.view.toPhoto(x, y), e.pointerType === 'touch'))) this.drag = { kind: 'held', held, x, y, moved: false, shift: e.shiftKey };
     else if (this.tool === 'brush' || this.tool === 'erase') this.drag = { kind: 'stroke', points: [this.view.toPhoto(x, y)] };
     else this.press = { x, y, shift: e.shiftKey, touch: e.pointerType === 'touch' };
     this.act.redraw();
@@ -62,6 +81,10 @@ namebrush.Hands = class {
       this.view.pan(x - drag.x, y - drag.y);
       Object.assign(drag, { x, y });
       this.act.moved();
+    } else if (drag?.kind === 'held') {
+      drag.moved ||= Math.hypot(x - drag.x, y - drag.y) > 3;
+      if (drag.moved) drag.held.move(...this.view.toPhoto(x, y));
+      this.act.redraw();
     } else if (drag?.kind === 'stroke') {
       for (const one of e.getCoalescedEvents?.() || [e]) drag.points.push(this.view.toPhoto(...this.place(one)));
       this.act.redraw();
@@ -77,7 +100,7 @@ namebrush.Hands = class {
         this.corner = null;
       }
       this.press = this.drag ? null : press;
-    } else if (!drag) this.act.hover(x, y);
+    } else if (!drag && !this.raw && !e.target.closest('[data-own]')) this.act.hover(x, y);
   }
 
   up(e) {
@@ -86,6 +109,10 @@ namebrush.Hands = class {
     if (drag?.kind === 'pinch' && this.pointers.size) return;
     this.drag = this.press = null;
     if (drag?.kind === 'box') this.finish([drag.x0, drag.y0], [drag.x, drag.y]);
+    else if (drag?.kind === 'held') {
+      drag.held.drop(drag.moved);
+      if (!drag.moved) this.click(drag.x, drag.y, drag.shift);
+    }
     else if (drag?.kind === 'stroke') this.act.stroke(drag.points);
     else if (press) this.click(press.x, press.y, press.shift);
     this.act.redraw();
@@ -93,6 +120,7 @@ namebrush.Hands = class {
 
   cancel(e) {
     this.pointers.delete(e.pointerId);
+    this.drag?.held?.drop(false);
     this.drag = this.press = null;
     this.act.redraw();
   }

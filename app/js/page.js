@@ -5,6 +5,7 @@ Object.assign(namebrush, (() => {
 
   function setTheme(dark) {
     document.body.classList.toggle('dark', dark);
+    tell('theme', dark);
   }
 
   // A photo, or a session file.

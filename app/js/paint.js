@@ -211,38 +211,42 @@ namebrush.Painter = class {
     }
   }
 
+  // The outlines of all that is picked as one path, in the photo's pixels.
+  pickedPath() {
+    const { data, picture, picked, byId } = this.scene;
+    const whole = new Path2D();
+    const to = new DOMMatrix().scale(data.photo.width / picture.width, data.photo.height / picture.height);
+    for (const id of picked) whole.addPath(this.scene.path(byId.get(id)), to);
+    return whole;
+  }
+
   // The picture on the way, where it will be: inside what is picked, since nothing else will change.
   drawPreview(context) {
     const { scene, preview: { image, box: [x0, y0, x1, y1], inside } } = this;
     context.save();
     this.place(context);
-    if (inside && scene.picture && scene.picked.size) {
-      const whole = new Path2D();
-      const to = new DOMMatrix().scale(scene.data.photo.width / scene.picture.width, scene.data.photo.height / scene.picture.height);
-      for (const id of scene.picked) whole.addPath(scene.path(scene.byId.get(id)), to);
-      context.clip(whole);
-    }
+    if (inside && scene.picture && scene.picked.size) context.clip(this.pickedPath());
     context.imageSmoothingQuality = 'high';
     context.drawImage(image, x0, y0, x1 - x0, y1 - y0);
     context.restore();
   }
 
-  drawOver(hovered, drawing) {
+  // `tools` draw what they have in hand; one that says so has the picked regions in hand altogether.
+  drawOver(hovered, drawing, tools = []) {
     const context = this.over.getContext('2d');
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.over.width, this.over.height);
     const { scene } = this;
     if (!scene.photo || this.wipe !== null) return;
     if (this.preview) this.drawPreview(context);
-    for (const id of scene.picked) {
-      const region = scene.byId.get(id);
-      this.outline(context, region, 2.5, '#fff', this.dash);
-    }
-    if (hovered && scene.byId.has(hovered.id)) {
+    const moving = tools.some((tool) => tool.active);
+    if (!moving) for (const id of scene.picked) this.outline(context, scene.byId.get(id), 2.5, '#fff', this.dash);
+    if (hovered && !moving && scene.byId.has(hovered.id)) {
       this.outline(context, hovered, 2.75, scene.picked.has(hovered.id) ? '#fff' : hovered.color);
     }
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    if (hovered) namebrush.glyphs.prompt(context, this.view, hovered);
+    if (hovered && !moving && !(scene.picked.size === 1 && scene.picked.has(hovered.id))) namebrush.glyphs.prompt(context, this.view, hovered);
+    for (const tool of tools) tool.draw(context);
     if (drawing) namebrush.glyphs.drawing(context, this.view, drawing);
   }
 };

@@ -3,6 +3,8 @@ namebrush.panel = (() => {
   const { on, tell, $, $$, t, make } = namebrush;
   let scene = { regions: [], classes: [] };
   let picked = new Set();
+  let rows = new Map(); // of the list, by the region's id
+  let over = null; // the row of what is pointed at
 
   const mine = (name) => scene.regions.filter((region) => region.name === name).map((region) => region.id);
   const percent = (share) => (share > 0 && share < 0.01 ? '<1 %' : `${Math.round(share * 100)} %`);
@@ -85,12 +87,14 @@ namebrush.panel = (() => {
       onmouseenter: () => tell('hover', { id: region.id, from: 'panel' }),
       onmouseleave: () => tell('hover', { id: null, from: 'panel' }),
       onfocus: () => tell('hover', { id: region.id, from: 'panel' }),
-    }, swatch(region), make('span', { dir: 'auto' }, region.title), make('em', {}, region.made), make('b', {}, region.score.toFixed(2)));
+    }, swatch(region), make('span', { dir: 'auto' }, region.title), make('em', {}, region.accepted ? '✓' : region.made), make('b', {}, region.score.toFixed(2)));
   }
 
   function showList() {
     const box = $('#regions .nb-list');
-    if (box) box.replaceChildren(...scene.regions.map(row));
+    over = null;
+    rows = new Map(scene.regions.map((region) => [region.id, row(region)]));
+    if (box) box.replaceChildren(...rows.values());
     mark();
   }
 
@@ -118,35 +122,50 @@ namebrush.panel = (() => {
     }
   }
 
-  // The line that says what the chosen tool does.
+  // The line that says what the chosen tool does, or what is going on else.
   function hint(element) {
     const line = $('p', element);
-    on('tool', (tool) => { line.dataset.t = `hint_${tool}`; namebrush.speak(element); });
-    namebrush.speak(element);
+    const now = { tool: 'pick', seeds: null, moving: false };
+    const show = () => {
+      line.dataset.t = now.seeds !== null ? 'hint_split' : now.moving && now.tool === 'pick' ? 'hint_moving' : `hint_${now.tool}`;
+      namebrush.speak(element);
+    };
+    for (const name of Object.keys(now)) on(name, (value) => { now[name] = value; show(); });
+    show();
   }
   // What can be done to the picked masks themselves; asked of the server, which needs no model for it.
   function tidy(element, trigger) {
     namebrush.speak(element);
+    const button = (what) => $(`[data-tidy=${what}]`, element);
+    const chosen = () => scene.regions.filter((region) => picked.has(region.id));
     element.addEventListener('click', (e) => {
       const what = e.target.closest('[data-tidy]')?.dataset.tidy;
       if (!what) return;
-      if (what !== 'rename') return trigger('tidy', { what, name: '' });
-      const field = make('input', { type: 'text', placeholder: t('new_name'), 'aria-label': t('new_name') });
+      if (what === 'split') return trigger('tidy', { what, name: '', points: namebrush.table?.correct.split() ?? [] });
+      if (what !== 'rename') return trigger('tidy', { what, name: '', points: [] });
+      const field = make('input', { type: 'text', value: chosen()[0]?.name ?? '', placeholder: t('new_name'), 'aria-label': t('new_name') });
       const box = make('div', { class: 'nb-edit' }, field);
       field.addEventListener('keydown', (k) => {
         k.stopPropagation();
-        if (k.key === 'Enter' && field.value.trim()) trigger('tidy', { what, name: field.value.trim() });
+        if (k.key === 'Enter' && field.value.trim()) trigger('tidy', { what, name: field.value.trim(), points: [] });
         if (k.key === 'Enter' || k.key === 'Escape') box.remove();
       });
       $('.nb-edit', element)?.remove();
       element.append(box);
       field.focus();
+      field.select();
     });
     on('picked', (ids) => {
       element.classList.toggle('nb-some', ids.length > 0);
-      $('[data-tidy=merge]', element).disabled = ids.length < 2;
-      $('[data-tidy=split]', element).disabled = ids.length !== 1;
+      button('merge').disabled = ids.length < 2;
+      button('split').disabled = ids.length !== 1;
+      const accepted = ids.length > 0 && chosen().every((region) => region.accepted);
+      press(button('accept'), accepted);
       if (!ids.length) $('.nb-edit', element)?.remove();
+    });
+    on('seeds', (count) => {
+      button('split').textContent = count === null ? t('split') : t('split_at', { count });
+      press(button('split'), count !== null);
     });
   }
   // Several results of one change, to choose from.
@@ -165,8 +184,13 @@ namebrush.panel = (() => {
   on('picked', (ids) => { picked = new Set(ids); mark(); });
   on('lang', () => { showNames(); showList(); });
   on('hover', ({ id, from }) => {
-    for (const el of $$('#regions .nb-row')) el.classList.toggle('nb-over', Number(el.dataset.region) === id);
-    if (from === 'canvas' && id !== null) reveal($(`#regions .nb-row[data-region="${id}"]`));
+    const row = id === null ? null : rows.get(id);
+    if (row === over) return;
+    over?.classList.remove('nb-over');
+    row?.classList.add('nb-over');
+    over = row;
+    // Scrolling asks where things lie, which must not hold up the outline.
+    if (from === 'canvas' && row) requestAnimationFrame(() => { if (row === over) reveal(row); });
   });
   return { setWords, words, hint, tidy, candidates };
 })();
