@@ -1,4 +1,4 @@
-"""The comparison: one photo and one list of names under several methods, as panels for the page and as a figure."""
+"""The comparison: one photo, one list of names, several methods, edges and models; for the page and for a paper."""
 
 from __future__ import annotations
 
@@ -10,28 +10,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.draw import fill_labels
+from pipeline.comparison.caption import caption, command, letter, note, presets, rows, title
 from pipeline.errors import NamebrushError
+from pipeline.models.catalog import CHECKPOINTS, PRESETS
 from pipeline.palette import hex_color
 from pipeline.progress import Progress
-from pipeline.records import Segmentation
+from pipeline.refine.names import REFINEMENTS
 
 from . import engine, texts
-from .pictures import as_picture, file_of, written
+from .files import stem
+from .pictures import as_index, as_picture, file_of, written
 from .session import Session
 from .texts import Told
 
 #: Long side of a panel's picture.
-PANEL_SIDE = 720
-FILL = 0.55
-#: What all methods agree on fades to this share of its brightness where differences are shown.
-AGREED = 0.3
-FORMATS = ("pdf", "svg", "png")
+PANEL_SIDE = 960
+FORMATS = ("pdf", "svg", "png", "zip")
 WIDTHS_MM = (40, 400)
-
-
 #: What is chosen at first.
-FIRST = ("clip", "sclip", "trident")
+FIRST = ("clip+none", "sclip+none", "sclip+sam", "trident+sam")
 
 
 def recipes() -> list:
@@ -41,34 +38,68 @@ def recipes() -> list:
     return list(all_methods().values())
 
 
-def compare(session: Session, words: str, methods: Sequence[str], options: dict, progress: Progress) -> Told:
-    """Run several methods; the result is kept on the session for the panels and the figure.
+def choices() -> dict:
+    """What can be chosen for a panel, for the browser; loads no weights and asks no network."""
+    methods = [{"name": m.name, "title": m.title, "about": f"{m.about} {m.paper}".strip()} for m in recipes()]
+    edges = [{"name": r.name, "title": r.title, "about": f"{r.about} {r.paper}".strip()} for r in REFINEMENTS.values()]
+    models = [{"name": p.name, "about": p.card, "fetch": _to_fetch(p)} for p in PRESETS.values()]
+    return {"methods": methods, "edges": edges, "models": models, "first": list(FIRST), "widths": list(WIDTHS_MM)}
+
+
+def _to_fetch(preset) -> int:
+    """Bytes of what finding needs and this machine has not."""
+    from pipeline.models.fetch import on_disk
+
+    parts = [CHECKPOINTS[preset.part(kind)] for kind in ("clip", "dino", "sam")]
+    return sum(p.bytes for p in parts if p.sources and not on_disk(p))
+
+
+def compare(
+    session: Session, words: str, what: Sequence[str], options: dict, progress: Progress, alone: bool = True
+) -> Told:
+    """Run several panels; the result is kept on the session for the page and the figure.
+
+    Args:
+        session: with a photo.
+        words: the names.
+        what: two or more entries, as `pipeline.comparison.entries` reads them.
+        options: settings of the search, for all panels; method and edges are the entries' own.
+        progress: see `Pipeline`.
+        alone: as for `Pipeline.compare`.
 
     Raises:
-        NamebrushError: no photo, no words, or fewer than two methods.
+        NamebrushError: no photo, no words, fewer than two panels, or one that cannot be run.
     """
     if session.step is None:
         raise NamebrushError(session.say("no_photo"))
     if not words.strip():
         raise NamebrushError(session.say("compare_words"))
-    if len(methods) < 2:
+    if len(what) < 2:
         raise NamebrushError(session.say("compare_empty"))
     start = time.perf_counter()
     pipeline = engine.get_pipeline(progress, session.preset)
-    options = {k: v for k, v in options.items() if k != "method"}
-    found = pipeline.compare(session.step.photo, words, methods, progress=progress, **options)
+    options = {k: v for k, v in options.items() if k not in ("method", "refine")}
+    found = pipeline.compare(
+        session.step.photo, words, what, progress=progress, alone=alone, others=engine.beside, **options
+    )
     # Probabilities are large and no panel shows them.
     session.compared = tuple(replace(one, scores=np.zeros((1, 1, 1), np.float32)) for one in found)
+    session.compared_words = words
     took = texts.seconds(time.perf_counter() - start)
-    return Told(session.say("compared", count=len(found), seconds=took))
+    told = Told(session.say("compared", count=len(found), seconds=took))
+    return replace(told, text=" ".join([told.text, *dict.fromkeys(n for one in found for n in one.notes)]))
 
 
 def panels(session: Session, folder: str) -> dict:
-    """The comparison for the page: pictures, seconds, legend and caption. Runs no model.
+    """The comparison for the browser, which draws panels, differences and names by itself. Runs no model.
 
     Args:
         session: with something compared.
         folder: Gradio's cache.
+
+    Returns:
+        `photo` (a picture), `panels` (title, note, file of the labels as an index picture: 0 is no class, else the
+        index of the class plus 1; seconds, bytes), `legend`, `caption`, `command`, `rows` for a table.
     """
     found = session.compared
     photo = found[0].photo
@@ -76,53 +107,32 @@ def panels(session: Session, folder: str) -> dict:
     factor = min(1.0, PANEL_SIDE / max(height, width))
     size = max(1, round(height * factor)), max(1, round(width * factor))
     pixels = cv2.resize(photo.pixels, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    labels = [cv2.resize(one.labels, (size[1], size[0]), interpolation=cv2.INTER_NEAREST) for one in found]
-    differ = np.any([one != labels[0] for one in labels[1:]], axis=0)
+    ending, data = as_picture(pixels)
     names = [c.name for c in found[0].vocabulary.classes]
     colors = session.colors_of(names)
-
-    def picture(array: np.ndarray) -> dict:
-        ending, data = as_picture(array)
-        return file_of(written(data, f"panel{ending}", folder))
-
-    rows = [{"title": photo.name, "note": f"{width} × {height}", "file": picture(pixels), "differ": None}]
-    for one, label in zip(found, labels, strict=True):
-        filled = fill_labels(pixels, label, colors, FILL)
-        faded = np.where(differ[:, :, None], filled, (pixels * AGREED).astype(np.uint8))
-        rows.append({
-            "title": one.method, "note": _note(one), "file": picture(filled), "differ": picture(faded),
-            "share": round(float((label != labels[0]).mean()), 4),
+    several = len(presets(found)) > 1
+    made = []
+    for i, one in enumerate(found, 1):
+        label = cv2.resize(one.labels, (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+        index = as_index((label + 1).astype(np.uint16))
+        made.append({
+            "letter": letter(i), "title": title(one), "note": note(one, several),
+            "file": file_of(written(index, "panel.png", folder)),
         })  # fmt: skip
     return {
-        "panels": rows,
+        "photo": {"file": file_of(written(data, f"photo{ending}", folder)), "name": photo.name,
+                  "width": size[1], "height": size[0]},
+        "panels": made,
         "legend": [{"name": n, "color": hex_color(c)} for n, c in zip(names, colors, strict=True)],
-        "differ": round(float(differ.mean()), 4),
-        "caption": caption(found),
+        "caption": caption(found), "command": command(found, session.compared_words), "rows": rows(found),
         "stamp": time.time(),
-    }
+    }  # fmt: skip
 
 
-def _note(one: Segmentation) -> str:
-    edges = "" if one.refine == "none" else f" + {one.refine}"
-    return f"{one.preset}{edges}, {sum(one.seconds.values()):.2f} s"
+def figure(session: Session, ending: str, width_mm: float, folder: str | Path, differences: str = "") -> Path:
+    """Write the comparison as a figure, or as a ZIP of panels for LaTeX; returns its path below `folder`.
 
-
-def caption(found: Sequence[Segmentation]) -> str:
-    """A figure's caption: photo, names, what competed, methods with their seconds, models."""
-    first = found[0]
-    words = ", ".join("/".join(c.words) for c in first.vocabulary.classes)
-    background = first.vocabulary.background
-    against = f"{len(background)} background names" if background else "no background"
-    methods = "; ".join(f"{one.method} ({sum(one.seconds.values()):.2f} s)" for one in found)
-    return (
-        f"Open-vocabulary segmentation of {first.photo.name} ({first.photo.size[1]} × {first.photo.size[0]} pixels) "
-        f"by {methods}. Names: {words}; {against}, threshold {first.vocabulary.threshold:.2f}. "
-        f"Models: {first.preset}; edges: {first.refine}. Made with Namebrush."
-    )
-
-
-def figure(session: Session, ending: str, width_mm: float, folder: str | Path) -> Path:
-    """Write the comparison as a figure; returns its path below `folder`.
+    `differences` is what is faded, see `pipeline.comparison.plate.differing`.
 
     Raises:
         NamebrushError: nothing was compared, another ending, or a width outside `WIDTHS_MM`.
@@ -131,9 +141,13 @@ def figure(session: Session, ending: str, width_mm: float, folder: str | Path) -
 
     if not session.compared:
         raise NamebrushError(session.say("compare_empty"))
+    if ending not in FORMATS:
+        raise NamebrushError(f'The ending must be one of {", ".join(FORMATS)}, got "{ending}".')
     low, high = WIDTHS_MM
     if not isinstance(width_mm, (int, float)) or not low <= width_mm <= high:
         raise NamebrushError(session.say("width_range", low=low, high=high))
-    path = Path(folder) / f"comparison.{ending}"
-    write_figure(session.compared, path, width_mm=float(width_mm))
+    first = session.compared[0]
+    path = Path(folder) / f"{stem(first.photo.name)}-comparison.{ending}"
+    colors = session.colors_of([c.name for c in first.vocabulary.classes])
+    write_figure(session.compared, path, float(width_mm), colors, differences)
     return path

@@ -62,6 +62,21 @@ def switch(preset: str, progress: Progress):
         return made
 
 
+def beside(preset: str, progress: Progress):
+    """The pipeline of another preset than the one a page uses, for a comparison; its parts load as they are needed.
+
+    As after `switch`, others than this one and the first are let go.
+
+    Raises:
+        NamebrushError: unknown preset.
+    """
+    made = get_pipeline(progress, preset)
+    with _waiting(progress):
+        for name in [n for n in _pipelines if n not in (PRESET, preset)]:
+            del _pipelines[name]
+    return made
+
+
 def models_of(preset: str) -> list[dict]:
     """The parts of a preset for a person: see `Models.describe`; loads nothing but the libraries.
 

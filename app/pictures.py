@@ -31,6 +31,15 @@ def as_picture(pixels: np.ndarray) -> tuple[str, bytes]:
     return ending, data.tobytes()
 
 
+def as_index(index: np.ndarray) -> bytes:
+    """An index uint16 [h, w] as a PNG whose red holds the low byte and green the high one."""
+    low, high = (index & 255).astype(np.uint8), (index >> 8).astype(np.uint8)
+    ok, data = cv2.imencode(".png", np.dstack([np.zeros_like(low), high, low]), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    if not ok:
+        raise OSError("The index picture could not be encoded.")
+    return data.tobytes()
+
+
 def written(data: bytes, name: str, folder: str | Path) -> str:
     """Write bytes into a folder of their own below `folder`, under a name nobody can guess; returns the path."""
     target = Path(folder) / token_hex(16)

@@ -43,7 +43,7 @@ def launch_options() -> dict:
     """What `Blocks.launch` is told: look, manners, limits; nothing is fetched from or sent to anywhere."""
     return {
         "theme": theme.theme(),
-        "css_paths": [theme.CSS],
+        "css_paths": list(theme.STYLES),
         "head": theme.head(),
         "js": "() => namebrush.start()",
         "favicon_path": str(theme.HERE / "favicon.svg"),

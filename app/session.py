@@ -37,7 +37,7 @@ class Session:
         palette: the colours its names have had so far.
         lang: the language of its lines, a key of `words.LANGUAGES`.
         kind: the kind of change that is chosen.
-        compared: what the last comparison found, one per method.
+        compared: what the last comparison found, one per panel; compared_words: the names as they were typed for it.
         explained: step, x, y, region and maps of the last point that was explained.
         preset: the set of models it uses.
         plain: whether the plain surface is shown in place of the canvas.
@@ -58,6 +58,7 @@ class Session:
     preset: str = engine.PRESET
     kind: str = "remove"
     compared: tuple[Segmentation, ...] = ()
+    compared_words: str = ""
     explained: tuple = ()
     suggestions: tuple[str, ...] = ()
     stamp: int = 0

@@ -63,40 +63,45 @@ class Views:
         page.models.select(switch, [page.session], [*self.outputs, page.working, method], **LONG)
 
     def comparison(self) -> None:
-        """Several methods over the same photo and words, and the figure."""
+        """Several methods, edges and models over the same photo and words, and the figure."""
         page = self.page
         status = page.compare_status
 
-        def listed():
-            names = [r.name for r in compare.recipes()]
-            return gr.update(choices=names, value=[n for n in compare.FIRST if n in names])
+        def shown(session, told=None):
+            result = compare.panels(session, page.canvas.GRADIO_CACHE) if session.compared else None
+            return {"choices": compare.choices(), "result": result, "told": told and vars(told)}
 
-        def compared(session, words, edges, methods, *values):
+        def compared(session, edges, event: gr.EventData, *values):
+            asked = event._data
+            entries, words = [str(e) for e in asked["entries"]], str(asked["words"])
+
             def show(told):
-                panels = compare.panels(session, page.canvas.GRADIO_CACHE) if session.compared else None
-                return {page.session: session, status: texts.status(told), page.compared: panels}
+                return {page.session: session, page.compared: shown(session, told)}
 
             def work(progress):
-                return compare.compare(session, words, methods, self.options(edges, values), progress)
+                options = self.options(edges, values)
+                return compare.compare(session, words, entries, options, progress, bool(asked["alone"]))
 
             yield from self.working(session, work, show=show)
 
-        def figure(session, ending, width):
+        def figure(session, event: gr.EventData):
+            asked = event._data
             with TemporaryDirectory(prefix="namebrush-") as folder:
                 try:
-                    path = compare.figure(session, ending, width, folder)
-                    told = Told(session.say("figure_ready", name=path.name, width=f"{width:g}"))
+                    path = compare.figure(
+                        session, str(asked["ending"]), asked["width"], folder, str(asked["differences"])
+                    )
+                    told = Told(session.say("figure_ready", name=path.name, width=f"{asked['width']:g}"))
                     yield str(path), texts.status(told)
                 except NamebrushError as error:
                     yield None, texts.status(Told(str(error), "error"))
 
-        gr.context.Context.root_block.load(listed, None, page.methods, **QUICK)
-        inputs = [page.session, page.words, page.edges, page.methods, *self.find_inputs[2:]]
-        page.run_compare.click(compared, inputs, [page.session, status, page.compared, page.working], **LONG)
-        saved = page.save_figure.click(
-            figure, [page.session, page.figure_ending, page.figure_width], [page.file, status],
-            show_progress="hidden", concurrency_limit=2, **PRIVATE,
-        )  # fmt: skip
+        gr.context.Context.root_block.load(lambda session: shown(session), [page.session], [page.compared], **QUICK)
+        inputs = [page.session, page.edges, *self.find_inputs[2:]]
+        page.compared.run(compared, inputs, [page.session, page.compared, page.working], **LONG)
+        saved = page.compared.figure(
+            figure, [page.session], [page.file, status], show_progress="hidden", concurrency_limit=2, **PRIVATE
+        )
         saved.then(None, [page.file], None, js="(file) => namebrush.fetchFile(file)", **PRIVATE)
 
     def explaining(self) -> None:

@@ -41,7 +41,7 @@ def write_figure(
     path: str | os.PathLike,
     width_mm: float | None = None,
     colors: Sequence[Color] | None = None,
-    differences: bool = False,
+    differences: str = "",
 ) -> None:
     """Draw the photo and what each method found, with a legend, and write it whole or not at all.
 
@@ -50,7 +50,7 @@ def write_figure(
         path: ends in .png, .pdf or .svg (pictures with text that stays text), or .zip (see `comparison.latex`).
         width_mm: width on paper, with letters of 8 and 7 points; None: as wide as suits the screen.
         colors: per name; None takes the standard order.
-        differences: fade what all panels agree on.
+        differences: what is faded, see `comparison.plate.differing`.
 
     Raises:
         NamebrushError: another ending, a width that no paper has, or a place that cannot be written.
@@ -63,7 +63,7 @@ def figure_bytes(
     ending: str,
     width_mm: float | None = None,
     colors: Sequence[Color] | None = None,
-    differences: bool = False,
+    differences: str = "",
 ) -> bytes:
     """The figure's file as bytes; arguments as for `write_figure`."""
     height, width = found[0].photo.size

@@ -143,10 +143,19 @@ def test_the_command_says_the_same_and_runs_no_shell():
 
 def test_differences_fade_what_all_agree_on():
     both = _two()
-    differ = differing(both)
+    differ = differing(both)[0]
     assert differ[:10].any() and not differ[10:].any()
+    third = replace(both[1], labels=np.full_like(both[1].labels, -1))
+    some, from_b, from_third = (differing([*both, third], of) for of in ("all", "b", "d"))
+    assert all(one is some[0] for one in some)
+    np.testing.assert_array_equal(from_b[0], some[0])  # the panel itself
+    np.testing.assert_array_equal(from_b[1], differ)
+    np.testing.assert_array_equal(from_third[0], both[0].labels >= 0)
+    assert differing(both, "") == [None, None]
+    with pytest.raises(NamebrushError, match='no panel "x"'):
+        differing(both, "x")
     plain = lay_out(both).images[1][2].astype(int)
-    faded = lay_out(both, differences=True).images[1][2].astype(int)
+    faded = lay_out(both, differences="all").images[1][2].astype(int)
     high = round(plain.shape[0] * 10 / 60)
     assert (faded[: high - 8] == plain[: high - 8]).all()
     assert np.ptp(faded[high + 8 :], axis=2).max() == 0 and (plain[high + 8 :] != faded[high + 8 :]).any()

@@ -28,7 +28,10 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
         "--width", type=float, metavar="MM",
         help="Width on paper, from 20 to 1000, with letters of 8 and 7 points [as wide as suits the screen].",
     )
-    parser.add_argument("--differences", action="store_true", help="Fade what all panels agree on.")
+    parser.add_argument(
+        "--differences", nargs="?", const="all", default="", metavar="PANEL",
+        help="Fade what all panels agree on, or with a panel's letter (b, c, …) what agrees with that panel.",
+    )
     parser.add_argument(
         "--together", action="store_true",
         help="Let panels share what the image encoders said: quicker, but seconds do not compare and memory is not "

@@ -44,7 +44,7 @@ def _name(index: int, one: Segmentation | None, several: bool) -> str:
 
 
 def panels_zip(
-    found: Sequence[Segmentation], sizes: Sizes, colors: Sequence[Color] | None = None, differences: bool = False
+    found: Sequence[Segmentation], sizes: Sizes, colors: Sequence[Color] | None = None, differences: str = ""
 ) -> bytes:
     """The ZIP described above.
 
@@ -52,22 +52,24 @@ def panels_zip(
         found: of one photo and one list of names.
         sizes: of the figure on paper, as `plate.printed` gives them.
         colors: per name; None takes the standard order.
-        differences: fade what all panels agree on.
+        differences: what is faded, see `plate.differing`.
     """
     photo = found[0].photo
     names = [c.name for c in found[0].vocabulary.classes]
     colors = class_colors(names) if colors is None else colors
-    differ = differing(found) if differences else None
+    differ = differing(found, differences)
     several = len(presets(found)) > 1
     height, width = photo.size
     factor = sizes.panel / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     files = []
-    faded = "What all panels agree on is faded." if differences else ""
+    faded = {"": "", "all": "What all panels agree on is faded."}.get(
+        differences, f"What agrees with ({differences}) is faded."
+    )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for i, one in enumerate([None, *found]):
-            pixels = resized(photo.pixels if one is None else drawn(one, colors, differ), size)
+            pixels = resized(photo.pixels if one is None else drawn(one, colors, differ[i - 1]), size)
             name = _name(i, one, several)
             files.append(name)
             page = pdf_page(size[0], size[1], sizes.dots_per_inch, [(0, 0, pixels)], [], [])

@@ -101,10 +101,28 @@ class Plate:
     dots_per_inch: int = 150
 
 
-def differing(found: Sequence[Segmentation]) -> np.ndarray:
-    """Where not all panels give a pixel the same name, bool [H, W]."""
+def differing(found: Sequence[Segmentation], of: str = "all") -> list[np.ndarray | None]:
+    """Per panel where it differs, bool [H, W], or None where nothing is to be faded.
+
+    Args:
+        found: of one photo and one list of names.
+        of: "" (fade nothing), "all" (where not all panels give a pixel the same name), or a panel's letter such as "b"
+            (where a panel differs from that one, which itself shows where any panel does).
+
+    Raises:
+        NamebrushError: no such panel.
+    """
+    letters = [letter(i)[1:-1] for i in range(1, len(found) + 1)]
+    if not of:
+        return [None] * len(found)
+    if of != "all" and of not in letters:
+        raise NamebrushError(f'There is no panel "{of}"; say "all" or one of {", ".join(letters)}.')
     first = found[0].labels
-    return np.logical_or.reduce([np.zeros(first.shape, bool), *(one.labels != first for one in found[1:])])
+    some = np.logical_or.reduce([np.zeros(first.shape, bool), *(one.labels != first for one in found[1:])])
+    if of == "all":
+        return [some] * len(found)
+    reference = found[letters.index(of)]
+    return [some if one is reference else one.labels != reference.labels for one in found]
 
 
 def drawn(one: Segmentation, colors: Sequence[Color], differ: np.ndarray | None = None) -> np.ndarray:
@@ -121,7 +139,7 @@ def lay_out(
     found: Sequence[Segmentation],
     sizes: Sizes | None = None,
     colors: Sequence[Color] | None = None,
-    differences: bool = False,
+    differences: str = "",
 ) -> Plate:
     """Place the photo, one panel per segmentation, titles and the legend.
 
@@ -129,16 +147,16 @@ def lay_out(
         found: of one photo and one list of names.
         sizes: measures; None: for the screen.
         colors: per name; None takes the standard order.
-        differences: fade what all panels agree on.
+        differences: what is faded, see `differing`.
     """
     photo, z = found[0].photo, sizes or Sizes()
     names = [c.name for c in found[0].vocabulary.classes]
     colors = class_colors(names) if colors is None else colors
     several = len(presets(found)) > 1
-    differ = differing(found) if differences else None
+    differ = differing(found, differences)
     panels = [(f"{letter(0)} photo", photo.name, photo.pixels)]
     for i, one in enumerate(found, 1):
-        panels.append((f"{letter(i)} {title(one)}", note(one, several), drawn(one, colors, differ)))
+        panels.append((f"{letter(i)} {title(one)}", note(one, several), drawn(one, colors, differ[i - 1])))
     columns = min(len(panels), z.columns)
     height, width = photo.size
     factor = z.panel / max(height, width)

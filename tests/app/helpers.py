@@ -8,6 +8,7 @@ import numpy as np
 
 from app import plain
 from pipeline import regions_edit
+from pipeline.comparison.entries import parse_entries
 from pipeline.photo import open_photo
 from pipeline.records import ClassName, EditResult, Prompt, Region, Segmentation, Vocabulary
 
@@ -76,8 +77,15 @@ class Engine:
         made = replace(region_by_hand(add, None), id=old.id, class_index=old.class_index, name=old.name)
         return regions_edit.put(found, made)
 
-    def compare(self, picture, words, methods, progress, **options):
-        return tuple(replace(self.segment(picture, words, progress), method=m) for m in methods)
+    def compare(self, picture, words, methods, progress, alone, others, **options):
+        self.asked.append(("compare", methods, alone, options))
+        entries = [e.resolved("sam", "tiny") for e in parse_entries(methods)]
+        memory = {"process": 5_000_000} if alone else {}
+        return tuple(
+            replace(self.segment(picture, words, progress), method=e.method, refine=e.refine, preset=e.preset,
+                    memory=memory)
+            for e in entries
+        )  # fmt: skip
 
     def edit(self, picture, what, kind, prompt, progress, **options):
         self.asked.append(("edit", kind, prompt, options))

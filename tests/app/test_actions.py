@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import zipfile
 
+import cv2
+import numpy as np
 import pytest
 
 from app import actions, compare, engine, files, masks, models, plain, texts
@@ -119,18 +121,34 @@ def test_picked_masks_are_merged_renamed_and_dropped(session):
         masks.tidy(session, "drop")
 
 
-def test_methods_are_compared_and_make_a_figure(session, tmp_path):
+def test_panels_are_compared_and_make_a_figure(session, stand_in, tmp_path):
     with pytest.raises(NamebrushError, match="two or more"):
         compare.compare(session, "dog", ["clip"], {}, Progress())
-    told = compare.compare(session, "dog, grass", ["clip", "sclip"], {"method": "x"}, Progress())
-    assert told.text.startswith("2 methods")
+    what, options = ["clip+none", "sclip+crf", "base:clip"], {"method": "x", "refine": "none", "threshold": 0.2}
+    told = compare.compare(session, "dog, grass", what, options, Progress())
+    assert told.text.startswith("3 panels") and ("compare", what, True, {"threshold": 0.2}) in stand_in.asked
     made = compare.panels(session, str(tmp_path))
-    assert [p["title"] for p in made["panels"][1:]] == ["clip", "sclip"] and made["differ"] == 0
-    assert "Names: dog, grass" in made["caption"]
-    path = compare.figure(session, "pdf", 90, tmp_path)
-    assert path.read_bytes().startswith(b"%PDF")
-    with pytest.raises(NamebrushError, match="between 40 and 400"):
-        compare.figure(session, "pdf", 4000, tmp_path)
+    assert [p["title"] for p in made["panels"]] == ["clip", "sclip + crf", "clip + sam"]
+    assert made["panels"][2]["note"] == "base, 1.50 s, 5 MB" and "Names: dog, grass." in made["caption"]
+    assert '--methods "tiny:clip+none,tiny:sclip+crf,base:clip+sam"' in made["command"]
+    data = cv2.imread(made["panels"][0]["file"]["path"], cv2.IMREAD_COLOR)
+    assert np.array_equal(data[:, :, 2].astype(int) - 1, session.compared[0].labels)
+    path = compare.figure(session, "pdf", 90, tmp_path, "b")
+    assert path.read_bytes().startswith(b"%PDF") and path.name.endswith("-comparison.pdf")
+    assert compare.figure(session, "zip", 90, tmp_path).read_bytes().startswith(b"PK")
+    for wrong in (4000, None, "wide"):
+        with pytest.raises(NamebrushError, match="between 40 and 400"):
+            compare.figure(session, "pdf", wrong, tmp_path)
+    with pytest.raises(NamebrushError, match="pdf, svg, png, zip"):
+        compare.figure(session, "../x", 90, tmp_path)
+
+
+def test_what_can_be_compared_is_told_without_loading_anything():
+    told = compare.choices()
+    assert {"clip", "trident", "proposals", "clipseg"} <= {m["name"] for m in told["methods"]}
+    assert {"sam", "crf", "none"} <= {e["name"] for e in told["edges"]}
+    assert [m["name"] for m in told["models"]][0] == "tiny" and told["models"][0]["fetch"] == 0
+    assert all(m["about"] for m in told["methods"]) and compare.FIRST[0] in told["first"]
 
 
 def test_masks_by_hand_outlive_new_words(session):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import actions, controls, files, plain, scene, serve, texts, words
+from app import actions, controls, files, pictures, plain, scene, serve, texts, words
 from app.session import MAX_STEPS, Session
 from app.texts import Told
 from app.words import de, en
@@ -173,7 +173,7 @@ def test_the_index_picture_keeps_masks_that_overlap_whole():
     for i, area in enumerate(areas):
         member = np.array([i in ids for ids in sets])
         assert np.array_equal(member[index], area)
-    data = cv2.imdecode(np.frombuffer(scene.as_png(index), np.uint8), cv2.IMREAD_COLOR).astype(np.uint16)
+    data = cv2.imdecode(np.frombuffer(pictures.as_index(index), np.uint8), cv2.IMREAD_COLOR).astype(np.uint16)
     assert np.array_equal(data[:, :, 2] | (data[:, :, 1] << 8), index)
 
 

@@ -169,18 +169,6 @@ def test_explain_shows_scores_without_the_server_and_maps_with_it(named):
     assert named.locator("[data-map=clip][aria-pressed=true]").count() == 1
 
 
-def test_methods_are_compared_and_the_figure_is_saved(named, tmp_path):
-    named.locator("[data-view-name=compare]").click()
-    named.wait_for_function("() => document.querySelectorAll('#methods input:checked').length > 1")
-    named.locator("#run-compare").click()
-    named.wait_for_function("() => document.querySelectorAll('.nb-figure img').length >= 3")
-    with named.expect_download() as download:
-        named.locator("#save-figure").click()
-    path = tmp_path / download.value.suggested_filename
-    download.value.save_as(path)
-    assert path.name == "comparison.pdf" and path.read_bytes().startswith(b"%PDF")
-
-
 def test_a_stranger_removes_something_in_six_actions(visit, tmp_path):
     page = visit()
     actions = 0

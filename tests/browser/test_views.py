@@ -1,0 +1,93 @@
+"""Compare, Explain, Models and German in a real browser."""
+
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+
+from .hands import settle, wait_for_status
+
+CHOSEN = "() => [...document.querySelectorAll('.nbx-chip')].map((c) => c.dataset.entry)"
+
+
+@pytest.fixture
+def named(visit):
+    """The page with the first example named."""
+    page = visit()
+    wait_for_status(page, "mask")
+    settle(page)
+    return page
+
+
+def _compare(page, *entries):
+    """Open Compare and choose exactly these panels with the mouse."""
+    page.locator("[data-view-name=compare]").click()
+    page.wait_for_selector(".nbx-chip")
+    while page.locator(".nbx-chip button").count():
+        page.locator(".nbx-chip button").first.click()
+    for method, edges, models in entries:
+        page.locator(".nbx-method").select_option(method)
+        page.locator(".nbx-edges").select_option(edges)
+        page.locator(".nbx-models").select_option(models)
+        page.locator(".nbx [data-do=add]").click()
+
+
+def _saved(page, folder, ending):
+    page.locator(".nbx-ending").select_option(ending)
+    with page.expect_download() as download:
+        page.locator("#save-figure").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_panels_are_chosen_compared_looked_into_and_saved(named, tmp_path):
+    _compare(named, ("clip", "none", ""), ("sclip", "none", ""), ("sclip", "pamr", "tiny"), ("sclip", "none", ""))
+    assert named.evaluate(CHOSEN) == ["clip+none", "sclip+none", "tiny:sclip+pamr"]
+    named.locator(".nbx-chip button").nth(2).press("Alt+ArrowLeft")
+    assert named.evaluate(CHOSEN) == ["clip+none", "tiny:sclip+pamr", "sclip+none"]
+    named.locator(".nbx-names").fill("dog, tree, car")
+    named.locator("#run-compare").click()
+    named.wait_for_function("() => document.querySelectorAll('.nbx-photo canvas').length === 4")
+    assert "3 panels compared" in named.locator(".nbx-told").inner_text()
+    assert named.locator("#words textarea").input_value() == "dog, tree, car"
+    notes = named.locator(".nb-figure figcaption").all_inner_texts()
+    assert [n.split("\n")[0] for n in notes[1:]] == ["(b) clip", "(c) sclip + pamr", "(d) sclip"]
+    assert all(" s, " in n and " MB" in n for n in notes[1:])
+
+    pixels = "i => { const c = document.querySelectorAll('.nbx-photo canvas')[i]; return c.toDataURL() }"
+    plain = [named.evaluate(pixels, i) for i in range(4)]
+    named.locator(".nb-key").nth(1).click()
+    assert named.evaluate(pixels, 2) != plain[2], "one name alone looks like all of them"
+    named.locator(".nb-key").nth(1).click()
+    assert [named.evaluate(pixels, i) for i in range(4)] == plain
+    named.locator(".nbx-title").nth(2).click()
+    assert named.evaluate(pixels, 1) != plain[1] and "differ from (d)" in named.locator(".nbx-grid").inner_text()
+    assert named.evaluate(pixels, 0) == plain[0], "the photo itself changed"
+    box = named.locator(".nbx-photo").nth(1).bounding_box()
+    named.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.6 * box["height"])
+    named.wait_for_selector(".nbx-photo em:not([hidden])")
+    assert all(one in ("dog", "tree", "car", "–") for one in named.locator(".nbx-photo em").all_inner_texts() if one)
+
+    named.locator(".nb-caption summary").nth(1).click()
+    assert "Names: dog, tree, car." in named.locator(".nb-caption p:visible").first.inner_text()
+    pdf = _saved(named, tmp_path, "pdf")
+    assert pdf.name.endswith("-comparison.pdf") and pdf.read_bytes().startswith(b"%PDF")
+    with zipfile.ZipFile(_saved(named, tmp_path, "zip")) as archive:
+        assert {"figure.tex", "table.tex", "main.tex", "panels/b-clip-none.pdf"} <= set(archive.namelist())
+        assert "What agrees with (d) is faded." in archive.read("caption.txt").decode()
+    named.locator(".nbx-width").fill("5000")
+    named.locator("#save-figure").click()
+    named.wait_for_function("() => document.querySelector('#compare-status').innerText.includes('between 40 and 400')")
+
+
+def test_what_cannot_be_compared_is_said_and_the_panels_stay(named):
+    _compare(named, ("clip", "none", ""))
+    assert named.locator("#run-compare").is_disabled()
+    named.locator(".nbx-method").select_option("sclip")
+    named.locator(".nbx [data-do=add]").click()
+    named.locator(".nbx-names").fill(" , ")
+    named.locator("#run-compare").click()
+    named.wait_for_selector(".nbx-told [data-kind=error]")
+    assert "name" in named.locator(".nbx-told").inner_text() and len(named.evaluate(CHOSEN)) == 2
