@@ -2,11 +2,12 @@
 
     python -m training.closeups && python -m training.vae && python -m training.inpainting
 
-The denoiser sees windows as the edit stage cuts them (`training.closeups`), as latents made once beforehand. It
-predicts v under a schedule that ends in pure noise (Lin et al., "Common Diffusion Noise Schedules and Sample Steps Are
-Flawed", sections 3.1 and 3.2), since sampling starts there; its error counts ten times inside the hole, where the
-picture is used. The words reach it twice: by cross-attention and, pooled, beside the time step, which is learned much
-sooner. Text encoder and denoiser learn together, at first on the middle of the windows, which costs half.
+The denoiser sees windows as the edit stage cuts them (`training.closeups`), as the latents that the autoencoder was
+told to give, which are a matrix product away. It predicts v under a schedule that ends in pure noise (Lin et al.,
+"Common Diffusion Noise Schedules and Sample Steps Are Flawed", sections 3.1 and 3.2), since sampling starts there; its
+error counts ten times inside the hole, where the picture is used. The words reach it twice: by cross-attention and,
+pooled, beside the time step, which is learned much sooner. Text encoder and denoiser learn together, at first on the
+middle of the windows, which costs half.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
 from tokenizers import Tokenizer, models, trainers
 from tokenizers.pre_tokenizers import ByteLevel
@@ -27,11 +27,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from . import closeups
 from .common import Run, arguments, autocast, learning_rate, optimizer, set_up
 from .scenes import COLORS, NOUNS, STUFF
-from .vae import to_pixels
+from .vae import PATCH, load_whitening, to_pixels, whitened
 from .words import WORDS
 
-LATENTS = Path("runs/latents")
-CELL = 4  # pixels a latent stands for, each way
+CELL = PATCH  # pixels a latent stands for, each way
 FULL, PART = closeups.SIDE // CELL, 48  # sides in latents: whole windows, and the middles learned from at first
 INSIDE, OUTSIDE = 1.0, 0.1  # what an error counts in the hole and around it
 UNTOLD = 0.1  # share of windows whose words are kept back, for guidance
@@ -99,37 +98,6 @@ def build_unet() -> UNet2DConditionModel:
     return unet
 
 
-@torch.no_grad()
-def encode(vae: AutoencoderKL, folder: Path, device: torch.device, many: int = 8) -> None:
-    """Turn all windows into latents in memory-mapped files: whole, with the hole grey, and the hole itself.
-
-    `done.txt` says how many are ready; a run that was stopped goes on there.
-    """
-    images, masks, _ = closeups.load()
-    folder.mkdir(parents=True, exist_ok=True)
-    done = ready(folder)
-    shape = (len(images), 2, CELL, FULL, FULL)
-    mode = "r+" if done else "w+"
-    latents = np.lib.format.open_memmap(folder / "latents.npy", mode, np.float16, shape)
-    holes = np.lib.format.open_memmap(folder / "holes.npy", mode, np.uint8, (len(images), FULL, FULL))
-    for first in range(done, len(images), many):
-        part = slice(first, first + many)
-        pixels = to_pixels(images[part])
-        hole = torch.from_numpy(masks[part] & 1).bool()[:, None]
-        both = torch.cat([pixels, pixels.masked_fill(hole, 0)]).to(device)
-        with autocast(device):
-            mean = vae.encode(both).latent_dist.mean.float().cpu()
-        latents[part] = torch.stack(mean.chunk(2), 1).numpy()
-        holes[part] = F.interpolate(hole.float(), size=(FULL, FULL))[:, 0].numpy()
-        (folder / "done.txt").write_text(str(min(len(images), first + many)))
-
-
-def ready(folder: Path) -> int:
-    """How many windows are latents already."""
-    file = folder / "done.txt"
-    return int(file.read_text() or 0) if file.exists() else 0
-
-
 def middle(rng: np.random.Generator, hole: np.ndarray, side: int) -> tuple[int, int]:
     """Corner (y, x) of a square of `side` latents that holds as much of the hole as it can."""
     corner = []
@@ -143,27 +111,35 @@ def middle(rng: np.random.Generator, hole: np.ndarray, side: int) -> tuple[int, 
 
 
 class Windows:
-    """Latents, holes and words of windows, drawn at random from those that are ready."""
+    """Windows drawn at random, each time with a new hole where a thing is, and mirrored half of the time."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.latents, self.holes = (np.load(folder / f"{n}.npy", mmap_mode="r") for n in ("latents", "holes"))
-        self.texts = json.loads((closeups.FOLDER / "texts.json").read_text())
-        self.count = ready(folder)
+    def __init__(self, whiten: torch.Tensor):
+        self.images, self.masks, self.texts = closeups.load()
+        self.whiten = whiten
+
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, str]:
+        """One window: uint8 [256, 256, 3], its hole bool [256, 256], words."""
+        i = int(rng.integers(len(self.images)))
+        image, mask, text = self.images[i], self.masks[i], self.texts[i]
+        hole = closeups.hole_around(rng, mask > 1) if text["noun"] and (mask > 1).any() else mask > 0
+        if rng.random() < 0.5:
+            image, hole = image[:, ::-1], hole[:, ::-1]
+        words = closeups.caption(rng, text["noun"], text["color"], tuple(text["ground"]))
+        return image, hole, words if rng.random() >= UNTOLD else ""
 
     def batch(self, rng: np.random.Generator, count: int, side: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
         """Latents float32 [B, 2, 4, side, side] (whole; hole grey), holes float32 [B, 1, side, side], words."""
-        if self.count < len(self.holes):
-            self.count = ready(self.folder)
-        latents, holes, words = [], [], []
-        for i in rng.integers(self.count, size=count):
-            y, x = middle(rng, self.holes[i], side) if side < FULL else (0, 0)
-            latents.append(self.latents[i, :, :, y : y + side, x : x + side].astype(np.float32))
-            holes.append(self.holes[i, None, y : y + side, x : x + side].astype(np.float32))
-            text = self.texts[i]
-            words.append(closeups.caption(rng, text["noun"], text["color"], tuple(text["ground"])))
-        words = [word if rng.random() >= UNTOLD else "" for word in words]
-        return torch.from_numpy(np.stack(latents)), torch.from_numpy(np.stack(holes)), words
+        pixels, holes, words = [], [], []
+        for _ in range(count):
+            image, hole, said = self.draw(rng)
+            y, x = (CELL * k for k in middle(rng, hole[::CELL, ::CELL], side)) if side < FULL else (0, 0)
+            part = np.s_[y : y + CELL * side, x : x + CELL * side]
+            pixels.append(image[part])
+            holes.append(hole[part])
+            words.append(said)
+        whole, hole = to_pixels(np.stack(pixels)), torch.from_numpy(np.stack(holes))[:, None]
+        both = [whitened(p, self.whiten) for p in (whole, whole.masked_fill(hole, 0))]
+        return torch.stack(both, 1), hole[..., ::CELL, ::CELL].float(), words
 
 
 def tokens(tokenizer: CLIPTokenizer, words: list[str]) -> torch.Tensor:
@@ -209,15 +185,10 @@ def save(folder: Path, vae, text_encoder, tokenizer, unet) -> None:
 
 def main() -> None:
     """Command line."""
-    args = arguments(__doc__, steps=6000, batch=16, peak=5e-4, part=0.7, encode=0)
+    args = arguments(__doc__, steps=6000, batch=16, peak=5e-4, part=0.7)
     device = set_up(args, "inpainting")
     torch.backends.cuda.enable_flash_sdp(True)  # at 256 and more tokens it pays
-    vae = AutoencoderKL.from_pretrained(args.out / "vae").float().to(device).eval()
-    if ready(LATENTS) == 0 or args.encode:
-        encode(vae, LATENTS, device)
-    if args.encode:
-        return
-    windows, tokenizer, scheduler = Windows(LATENTS), build_tokenizer(), DDIMScheduler(**SCHEDULE)
+    windows, tokenizer, scheduler = Windows(load_whitening()), build_tokenizer(), DDIMScheduler(**SCHEDULE)
     both = torch.nn.ModuleDict({"text": build_text_encoder(tokenizer), "unet": build_unet()}).to(device)
     average = copy.deepcopy(both)
     optim = optimizer(both, 0.01, (0.9, 0.99))
@@ -247,6 +218,7 @@ def main() -> None:
         if run.step % 250 == 0:
             run.save()
     run.save()
+    vae = AutoencoderKL.from_pretrained(args.out / "vae")
     save(args.out, vae, average["text"], tokenizer, average["unet"])
 
 

@@ -9,6 +9,8 @@ faster than leaving the latents to be found. Later the encoder may leave its tar
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -54,6 +56,22 @@ def principal(images: np.ndarray) -> torch.Tensor:
     return torch.cat([rows, -(rows @ mean)[:, None]], 1)
 
 
+def whitened(pixels: torch.Tensor, whiten: torch.Tensor) -> torch.Tensor:
+    """The latents the encoder shall give: float32 [B, 3, H, W] in -1..1 to [B, 4, H/4, W/4] of unit variance."""
+    return F.conv2d(patches(pixels), whiten[:, :-1, None, None], whiten[:, -1])
+
+
+def load_whitening(run: Path = Path("runs/vae")) -> torch.Tensor:
+    """The whitening an autoencoder was trained with, float32 [4, 49].
+
+    Raises:
+        SystemExit: none was trained; the message names the command that does it.
+    """
+    if not (run / "whiten.pt").exists():
+        raise SystemExit("There is no autoencoder yet. Run: python -m training.vae")
+    return torch.load(run / "whiten.pt", weights_only=True)
+
+
 def to_pixels(images: np.ndarray) -> torch.Tensor:
     """uint8 [N, H, W, 3] to float32 [N, 3, H, W] in -1..1."""
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -79,10 +97,12 @@ def batch(rng: np.random.Generator, images: np.ndarray, masks: np.ndarray, count
 def main() -> None:
     """Command line."""
     args = arguments(__doc__, steps=700, batch=8, side=128, peak=2e-3)
+    args.out = args.out or Path("assets/inpainting")
     device = set_up(args, "vae")
     images, masks, _ = closeups.load()
     vae = build_vae().to(device)
-    whiten = principal(images[:: max(1, len(images) // 400)])[:, :, None, None].to(device)
+    whiten = principal(images[:: max(1, len(images) // 400)]).to(device)
+    torch.save(whiten.cpu(), args.run / "whiten.pt")
     run = Run(args.run, args.fresh, vae=vae, optimizer=(optim := optimizer(vae, 0.01)))
     while run.step < args.steps:
         rng = run.generator(args.seed)
@@ -92,8 +112,7 @@ def main() -> None:
         with autocast(device):
             latents = vae.encode(pixels).latent_dist.mean
             painted = vae.decode(latents).sample.float()
-        target = F.conv2d(patches(pixels), whiten[:, :-1], whiten[:, -1, 0, 0])
-        told = F.mse_loss(latents.float(), target)
+        told = F.mse_loss(latents.float(), whitened(pixels, whiten))
         flat = F.l1_loss(painted, pixels)
         edge = sum(F.l1_loss(a, b) for a, b in zip(edges(painted), edges(pixels), strict=True))
         loss = flat + 0.5 * edge + told * (0.5 if run.step < args.steps // 2 else 0.1)
