@@ -24,7 +24,8 @@ from pipeline.records import EditRequest
 
 from . import checkpoints
 
-WORDS = {"nouns": ["ball", "boat", "car"], "colors": ["red", "blue"], "materials": ["wooden"]}
+WORDS = {"nouns": ["ball", "boat", "car"], "colors": ["red", "blue"], "materials": ["wooden"], "grounds": ["sea"],
+         "surroundings": ["background"]}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_words_are_checked_and_cut_to_what_is_known():
     [
         ("replace", "red ball", "boat", "a red ball"), ("replace", "the car", "", "the car"),
         ("restyle", "blue", "car", "a blue car"), ("restyle", "a blue boat", "car", "a blue boat"),
-        ("restyle", "wooden", "dragon", "a wooden"), ("remove", "", "car", ""), ("extend", "", "", ""),
+        ("restyle", "wooden", "dragon", "a wooden"), ("remove", "", "car", "background"), ("extend", "sea", "", "sea"),
     ],
 )  # fmt: skip
 def test_captions_are_those_it_met(kind, prompt, subject, words):

@@ -56,6 +56,8 @@ def _bare(kind: str, prompt: str, negative: str, subject: str, painting: Paintin
         prompt, negative, subject = (known_part(text, painting.known) for text in (prompt, negative, subject))
     if kind == "restyle" and prompt and subject and not nouns_in(prompt, painting.known):
         prompt = f"{prompt} {subject}"
+    if kind not in ("replace", "restyle"):
+        return Words(prompt or painting.hole, negative)
     if prompt and prompt.split()[0] not in ("a", "an", "the"):
         prompt = f"a {prompt}"
     return Words(prompt, negative)

@@ -9,6 +9,8 @@ from ..errors import NamebrushError
 
 #: Words that hold others together and are no loss to a model that never met them.
 LITTLE = frozenset("a an the of and with in on at made out its very".split())
+#: Lists whose words say what shall be there; all others say how it shall look.
+THINGS = ("nouns", "grounds", "surroundings")
 #: As many words of each kind are named.
 _NAMED = 40
 _REMEDY = (
@@ -33,8 +35,8 @@ def known_part(prompt: str, lists: Mapping[str, Iterable[str]]) -> str:
 
 
 def nouns_in(prompt: str, lists: Mapping[str, Iterable[str]] | None) -> bool:
-    """Whether a prompt names a thing of the list "nouns"; False where nothing is listed."""
-    nouns = known_of({"nouns": (lists or {}).get("nouns", ())})
+    """Whether a prompt names a thing or a ground; False where none is listed."""
+    nouns = known_of({kind: (lists or {}).get(kind, ()) for kind in THINGS})
     return any(part in nouns for part in parts_of(prompt))
 
 
@@ -69,9 +71,10 @@ def check_words(prompt: str, lists: Mapping[str, Iterable[str]], title: str, nou
 
 def told(lists: Mapping[str, Iterable[str]]) -> str:
     """The lists as a part of a sentence: "its nouns are ball, boat; its colors are red, blue"."""
+    named = {kind: tuple(dict.fromkeys(words)) for kind, words in lists.items() if kind != "surroundings"}
     return "; ".join(
         f"its {kind} are {', '.join(words[:_NAMED])}{' and more' * (len(words) > _NAMED)}"
-        for kind, words in ((kind, tuple(dict.fromkeys(words))) for kind, words in lists.items()) if words
+        for kind, words in named.items() if words
     )  # fmt: skip
 
 

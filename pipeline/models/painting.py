@@ -56,6 +56,7 @@ class Painting:
             hole of a boat's form.
         margin: pixels by which the widened selection grows, as a share of the side of a square as large; None: as
             selections usually grow.
+        hole: the words for a hole that is to show its surroundings, where nobody says what they are; with `bare`.
         bare: its words are given alone, without further wishes such as "photorealistic", which it never met.
         known: the words it knows by what they are, as its folder lists them; None: any.
     """
@@ -66,20 +67,21 @@ class Painting:
     shape: str = "hull"
     margin: float | None = None
     bare: bool = False
+    hole: str = ""
     known: Mapping[str, tuple[str, ...]] | None = None
 
 
 #: The built-in model, and any folder that lists its words as that one does. It was trained on masks that fill some
-#: three fifths of its window. An empty prompt asks it for surroundings, for which guidance means nothing.
+#: three fifths of its window, and holes without a thing in them were "background" to it.
 BUILTIN = Painting(
     samplings={
-        "remove": Sampling(25, 1.0, 0.95),
+        "remove": Sampling(25, 2.0, 0.95),
         "replace": Sampling(25, 4.0, 1.0),
         "restyle": Sampling(25, 4.0, 0.7),
-        "move": Sampling(25, 1.0, 0.95),
-        "extend": Sampling(25, 1.0, 0.95),
+        "move": Sampling(25, 2.0, 0.95),
+        "extend": Sampling(25, 2.0, 0.95),
     },
-    fill=0.6, least=4, shape="box", margin=0.05, bare=True,
+    fill=0.6, least=4, shape="box", margin=0.05, bare=True, hole="background",
 )  # fmt: skip
 
 
