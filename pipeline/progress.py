@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 #: Called with a sentence for the person and the share done in 0..1 (None: unknown). Raise `Cancelled` from it to stop.
 Report = Callable[[str, "float | None"], None]
@@ -23,12 +22,13 @@ class Progress:
     Attributes:
         report: where sentences go; it may raise `Cancelled`, which stops the work between two steps.
         seconds: seconds per finished stage, in the order the stages ran; a stage that was served from a cache is 0.
-        show: where pictures on the way go, uint8 [h, w, 3]; None where nobody looks at them, so that none are made.
+        show: where pictures on the way go: uint8 [h, w, 3] of any size, and the box x0, y0, x1, y1 of the photo it
+            covers; None where nobody looks at them, so that none are made.
     """
 
     report: Report = silent
     seconds: dict[str, float] = field(default_factory=dict)
-    show: Callable[[Any], None] | None = None
+    show: Callable[..., None] | None = None
 
     def step(self, message: str, share: float | None = None) -> None:
         """Say what is being done, in words; also the point where a cancelled job stops."""

@@ -188,10 +188,11 @@ def test_sizes_and_defaults(pipe):
 
 def test_previews_are_made_for_whoever_looks(pipe):
     seen = []
-    edit(picture(), request(steps=16), OneModel(pipe), Progress(show=seen.append))
+    edit(picture(), request(steps=16), OneModel(pipe), Progress(show=lambda one, box: seen.append((one, box))))
     assert 7 <= len(seen) <= 8
-    for image in seen:
+    for image, (x0, y0, x1, y1) in seen:
         assert image.dtype == np.uint8 and image.shape == (24, 32, 3)
+        assert 0 <= x0 < x1 <= 120 and 0 <= y0 < y1 <= 90 and (x1 - x0) * 24 == pytest.approx((y1 - y0) * 32, rel=0.1)
 
 
 def test_a_removed_thing_that_is_still_there_is_painted_again_with_another_seed(pipe):

@@ -97,7 +97,7 @@ def test_every_family_paints_stops_and_shows(family, request):
     mask[30:60, 40:80] = True
     said, shown = [], []
     job = EditRequest("replace", mask, prompt="a red fox", negative_prompt="rain", steps=4, seed=3)
-    progress = Progress(lambda text, _: said.append(text), show=shown.append)
+    progress = Progress(lambda text, _: said.append(text), show=lambda picture, box: shown.append(picture))
     result = edit(photo, job, OneModel(pipe), progress)
     differs = (result.images[0].pixels != photo.pixels).any(axis=2)
     assert result.changed_outside == 0 and differs[result.mask].mean() > 0.9 and not (differs & ~result.mask).any()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -114,10 +115,16 @@ def paint(
         seen, mask = cut_out(pixels, crop, [] if start is None else [
             (p.box, p.used, new) for p, new in zip(pieces, start, strict=True)
         ])  # fmt: skip
-        image = _paint_crop(seen, mask, pipe, words, sampling, generator, progress, span, notes)
+        image = _paint_crop(seen, mask, pipe, words, sampling, generator, _within(progress, crop), span, notes)
         (x0, y0, x1, y1), (left, top, _, _) = piece.box, crop.box
         painted.append(put_back(image, crop, pixels, used)[y0 - top : y1 - top, x0 - left : x1 - left])
     return painted
+
+
+def _within(progress: Progress, crop: Crop) -> Progress:
+    """The progress for one crop: what it shows is said to lie there."""
+    show = progress.show
+    return progress if show is None else replace(progress, show=lambda picture: show(picture, crop.box))
 
 
 def _crop_of(piece: Piece, size: tuple[int, int], native: int, step: int, painting: Painting) -> Crop:
