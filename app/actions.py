@@ -11,8 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from pipeline import regions_edit
 from pipeline.draw import region_titles
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import NamebrushError
@@ -20,14 +19,14 @@ from pipeline.history import Step, edited, segmented
 from pipeline.history import open_session as read_session
 from pipeline.models.revisions import revisions_of
 from pipeline.progress import Progress
-from pipeline.records import NO_CLASS, EditResult, Region, Segmentation
+from pipeline.records import Segmentation
 
 from . import engine, texts
+from .remains import carried, without
 from .session import MAX_BYTES, MAX_STEPS, Session
 from .texts import Told
 
 MAX_MEGAPIXELS = 50.0
-MIN_AREA = 16
 #: How many likely names are offered.
 SUGGESTED = 5
 #: The models that look for names; their revisions are kept with what they found.
@@ -164,7 +163,11 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     told = Told(" ".join([line, *result.notes]))
     same_size = result.images[0].size == base.photo.size
     rest = without(base.segmentation, result) if same_size else None
-    session.push(edited(result, 0, rest, f"{texts.short(one, 18)} {done}", told.text), comparing=same_size)
+    moved = carried(picked, result) if kind == "move" else ()
+    for region in moved:
+        rest = regions_edit.put(rest, region)
+    step = edited(result, 0, rest, f"{texts.short(one, 18)} {done}", told.text)
+    session.push(step, picked=tuple(r.id for r in moved), comparing=same_size and not moved)
     return told
 
 
@@ -206,38 +209,6 @@ def words_of(session: Session) -> str:
             classes = step.call.get("classes", "")
             return classes if isinstance(classes, str) else ", ".join(map(str, classes))
     return ""
-
-
-def without(segmentation: Segmentation | None, result: EditResult) -> Segmentation | None:
-    """The masks that remain after an edit: outside its mask the pixels are the same, so they need no model.
-
-    What the edit's mask covered loses its label; a region it covered in part keeps the rest of its mask.
-    """
-    if segmentation is None:
-        return None
-    mask = result.mask
-    regions = []
-    for region in segmentation.regions:
-        x0, y0, x1, y1 = region.box
-        left = region.crop & ~mask[y0:y1, x0:x1]
-        area = int(left.sum())
-        if area == region.area:
-            regions.append(region)
-        elif area >= max(MIN_AREA, region.area // 50):
-            regions.append(_cropped(region, left))
-    labels = np.where(mask, np.int32(NO_CLASS), segmentation.labels)
-    return replace(segmentation, photo=result.images[0], labels=labels, regions=tuple(regions))
-
-
-def _cropped(region: Region, left: np.ndarray) -> Region:
-    """The region with another mask inside its box."""
-    full = np.zeros(region.size, bool)
-    x0, y0, x1, y1 = region.box
-    full[y0:y1, x0:x1] = left
-    return Region.from_mask(
-        full, id=region.id, class_index=region.class_index, name=region.name, score=region.score,
-        prompt=region.prompt, made_by=region.made_by, iou=region.iou,
-    )  # fmt: skip
 
 
 def upper(sentence: str) -> str:

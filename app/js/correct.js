@@ -109,7 +109,12 @@ namebrush.correct = (scene, view, bar, ask, redraw) => {
     if (region) ask({ frame: region.prompt_box ? false : region.box });
   }
   let count = 0;
-  on('picked', () => { end(); show(); });
+  let last = '';
+  on('picked', (ids) => {
+    if (String(ids) !== last) end();
+    last = String(ids);
+    show();
+  });
   on('scene', (data) => { if (data.regions.length !== count) end(); count = data.regions.length; show(); });
   on('lang', show);
 

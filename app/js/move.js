@@ -8,6 +8,7 @@ namebrush.move = (scene, view, painter, redraw) => {
   let lifted = null; // the picked pixels: a canvas, and where they lie
   let to = { dx: 0, dy: 0, scale: 1 };
   let photo = null;
+  let writing = false; // the fields are being told, not telling
 
   const active = () => chosen && scene.picked.size > 0 && painter.wipe === null && scene.picture;
 
@@ -21,10 +22,13 @@ namebrush.move = (scene, view, painter, redraw) => {
   }
   function put(next) {
     to = { ...to, ...next };
+    writing = true;
     for (const name of FIELDS) write(name, to[name]);
+    writing = false;
     redraw();
   }
   function read() {
+    if (writing) return;
     for (const name of FIELDS) {
       const value = Number(field(name)?.value);
       if (Number.isFinite(value) && (name !== 'scale' || value > 0)) to[name] = value;

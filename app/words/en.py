@@ -141,7 +141,7 @@ BROWSER = {
     "tip_point": "Drag this point; with a point tool, click it to take it away",
     "tip_frame": "Drag to move the box", "tip_move": "Drag it to its new place", "tip_scale": "Pull for its size",
     "name": "Name", "pick": "Pick", "change": "Change", "save": "Save", "pick_nothing": "Pick nothing",
-    "chip_title": "{name}: {share} of the photo. Click to pick all of it.", "not_found": "not found",
+    "chip_title": "{name}: {share} of the photo. Click to pick all of it.", "not_found": "none",
     "none_called": "No mask is called {name}.",
     "synonyms_of": "Other words for {name}", "synonyms_hint": "other words, separated by commas", "find": "Find",
     "suggested": "Also likely:", "suggest_title": "Look for {name} too",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 import zipfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from app import actions, compare, engine, files, masks, models, plain, texts
+from app import actions, compare, engine, files, masks, models, plain, remains, texts
 from app.screen import attempt
 from app.session import Session
 from pipeline.errors import Cancelled, NamebrushError
 from pipeline.history import Step
 from pipeline.progress import Progress
-from pipeline.records import EditResult
+from pipeline.records import EditRequest, EditResult
 
 from .helpers import mask, photo, region, segmentation, shown
 
@@ -176,8 +177,26 @@ def test_a_mask_covered_in_part_keeps_its_rest():
     picture = photo()
     kept = region(0, mask(0, 0, 30, 30))
     result = EditResult(picture, (picture,), mask(20, 0, 40, 40), (0,), "x", 0)
-    (rest,) = actions.without(segmentation(picture, kept), result).regions
+    (rest,) = remains.without(segmentation(picture, kept), result).regions
     assert rest.box == (0, 0, 20, 30) and rest.area == 600
+
+
+def test_a_mask_goes_along_with_what_is_moved():
+    picture = photo()
+    thing = region(4, mask(10, 10, 20, 16), points=[(14, 12)])
+    thing = replace(thing, prompt=replace(thing.prompt, box=(9.0, 9.0, 21.0, 17.0)))
+    result = EditResult(picture, (picture,), mask(5, 5, 40, 30), (0,), "x", 0)
+
+    def moved(**where):
+        request = EditRequest("move", mask(10, 10, 20, 16), **where)
+        return remains.carried((thing,), replace(result, request=request))
+
+    (near,) = moved(dx=7, dy=-3)
+    assert near.box == (17, 7, 27, 13) and near.area == 60 and (near.id, near.name) == (4, "dog")
+    assert near.prompt.box == (16, 6, 28, 14) and near.prompt.points.tolist() == [[21, 9]]
+    (large,) = moved(dx=5, dy=5, scale=2.0)
+    assert large.box == (10, 12, 30, 24) and large.area == 240
+    assert moved(dx=500) == []
 
 
 def test_nothing_picked_or_no_description_is_said_before_any_work(session, stand_in):

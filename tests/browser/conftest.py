@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,14 +45,13 @@ def _free_port() -> int:
         return s.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def served(tmp_path_factory):
-    """The page's address. Fails with the server's own words when it does not come up."""
-    port, home = _free_port(), tmp_path_factory.mktemp("home")
-    log = home / "server.log"
+@contextmanager
+def _server(home: Path, *command: str):
+    """The address of a page that `python *command` serves. Fails with the server's own words when it does not."""
+    port, log = _free_port(), home / "server.log"
     environment = {**os.environ, "PORT": str(port), "HOME": str(home), "GRADIO_TEMP_DIR": str(home / "gradio")}
     with log.open("wb") as out:
-        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=out, stderr=out)
+        server = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + PATIENCE / 1000
@@ -73,6 +73,20 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """The page's address, served as a person would start it."""
+    with _server(tmp_path_factory.mktemp("home"), "app.py") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def painter(tmp_path_factory):
+    """The address of a page whose inpainting model takes its time; see `painter`."""
+    with _server(tmp_path_factory.mktemp("painter"), "-m", "tests.browser.painter") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
 def browser():
     """One headless browser for all tests; each test gets contexts of its own."""
     path = chromium()
@@ -87,7 +101,8 @@ def browser():
 
 @pytest.fixture
 def visit(browser, served):
-    """A function that opens the page as a new visitor; after the test no request may have left the machine."""
+    """A function that opens the page, or another address, as a new visitor; after the test no request may have left
+    the machine."""
     contexts, asked, broken = [], [], []
 
     def new(path: str = "", ready: str = "#canvas [data-stamp]", **options):
@@ -99,7 +114,7 @@ def visit(browser, served):
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(served + path)
+        page.goto((served if path.startswith(("/", "?")) or not path else "") + path)
         page.wait_for_selector(ready)
         return page
 

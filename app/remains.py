@@ -1,0 +1,71 @@
+"""What remains of a photo's masks after it was changed: no model need look again at pixels that are the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from pipeline.records import NO_CLASS, EditResult, Prompt, Region, Segmentation
+
+MIN_AREA = 16
+
+
+def without(segmentation: Segmentation | None, result: EditResult) -> Segmentation | None:
+    """The masks that remain after an edit: outside its mask the pixels are the same, so they need no model.
+
+    What the edit's mask covered loses its label; a region it covered in part keeps the rest of its mask.
+    """
+    if segmentation is None:
+        return None
+    mask = result.mask
+    regions = []
+    for region in segmentation.regions:
+        x0, y0, x1, y1 = region.box
+        left = region.crop & ~mask[y0:y1, x0:x1]
+        area = int(left.sum())
+        if area == region.area:
+            regions.append(region)
+        elif area >= max(MIN_AREA, region.area // 50):
+            regions.append(_cropped(region, left))
+    labels = np.where(mask, np.int32(NO_CLASS), segmentation.labels)
+    return replace(segmentation, photo=result.images[0], labels=labels, regions=tuple(regions))
+
+
+def carried(regions: tuple[Region, ...], result: EditResult) -> list[Region]:
+    """The masks of what was moved, where it lies now; one that left the photo is gone."""
+    request = result.request
+    boxes = np.array([r.box for r in regions], float)
+    middle = (boxes[:, :2].min(axis=0) + boxes[:, 2:].max(axis=0)) / 2
+    scale, shift = request.scale, np.array([request.dx, request.dy], float)
+    # Pixel centres go along: new = scale * (old + 0.5 - middle) + middle + shift - 0.5
+    offset = middle + shift - scale * middle + 0.5 * scale - 0.5
+    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
+    moved = []
+    for region in regions:
+        height, width = region.size
+        old = region.mask.astype(np.uint8) * 255
+        mask = cv2.warpAffine(old, matrix, (width, height), flags=cv2.INTER_LINEAR) > 127
+        if mask.any():
+            prompt, place = region.prompt, np.append(middle + shift, middle + shift)
+            box = None if prompt.box is None else tuple(scale * (np.array(prompt.box) - np.tile(middle, 2)) + place)
+            points = scale * (prompt.points + 0.5 - middle) + middle + shift - 0.5
+            inside = ((points >= 0) & (points < (width, height))).all(axis=1)
+            prompt = Prompt(points[inside].astype(np.float32), prompt.labels[inside], box)
+            moved.append(Region.from_mask(
+                mask, id=region.id, class_index=region.class_index, name=region.name, score=region.score,
+                prompt=prompt, made_by=region.made_by, accepted=region.accepted,
+            ))  # fmt: skip
+    return moved
+
+
+def _cropped(region: Region, left: np.ndarray) -> Region:
+    """The region with another mask inside its box."""
+    full = np.zeros(region.size, bool)
+    x0, y0, x1, y1 = region.box
+    full[y0:y1, x0:x1] = left
+    return Region.from_mask(
+        full, id=region.id, class_index=region.class_index, name=region.name, score=region.score,
+        prompt=region.prompt, made_by=region.made_by, iou=region.iou, accepted=region.accepted,
+    )  # fmt: skip
