@@ -12,6 +12,8 @@ import threading
 
 from pipeline.progress import Progress
 
+from . import zero
+
 log = logging.getLogger("namebrush")
 
 PRESET = os.environ.get("NAMEBRUSH_PRESET", "tiny")
@@ -20,9 +22,19 @@ _pipelines: dict = {}
 
 
 def _load(preset: str):
+    """A pipeline; on a ZeroGPU Space one that borrows its card."""
+    if zero.active():
+        from .borrowed import BorrowingPipeline
+
+        return BorrowingPipeline.load(preset, device="cpu")
     from pipeline import Pipeline
 
     return Pipeline.load(preset)
+
+
+def held(preset: str):
+    """The pipeline of a preset that is in memory, or None."""
+    return _pipelines.get(preset)
 
 
 def get_pipeline(progress: Progress | None = None, preset: str | None = None):

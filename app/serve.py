@@ -9,7 +9,7 @@ import sys
 
 import gradio as gr
 
-from . import engine, examples, theme
+from . import engine, examples, limits, theme
 
 
 def port() -> int | None:
@@ -52,7 +52,7 @@ def launch_options() -> dict:
         "max_file_size": "200mb",
         "ssr_mode": False,
         "share": False,
-        "state_session_capacity": 200,
+        "state_session_capacity": limits.visitors(),
         "mcp_server": mcp(),
     }
 

@@ -14,10 +14,10 @@ from pipeline.history import History, Step
 from pipeline.palette import Palette
 from pipeline.records import Region, Segmentation
 
-from . import engine, words
+from . import engine, limits, words
 
 MAX_STEPS = 40
-MAX_BYTES = 1 << 30
+MAX_BYTES = limits.history_bytes()
 
 LAYERS = ("fill", "outline", "names", "prompts", "scores")
 DEFAULT_LAYERS = ("fill", "outline", "names")

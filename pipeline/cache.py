@@ -72,6 +72,11 @@ class ByteCache:
         with self._guard:
             return self._bytes
 
+    def keys(self) -> tuple[Hashable, ...]:
+        """The keys held now, the one used last at the end."""
+        with self._guard:
+            return tuple(self._values)
+
     def get(self, key: Hashable) -> Any | None:
         """The value of a key, which becomes the one used last, or None."""
         with self._guard:

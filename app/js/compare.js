@@ -115,6 +115,9 @@ namebrush.compare = (() => {
     }
     const copied = (text) => make('button', { type: 'button', class: 'nb-quiet', onclick: () => navigator.clipboard?.writeText(text) }, t('copy'));
 
+    // All panels in one row where the screen is wide enough for them.
+    const fitting = (count) => Math.round(Math.min(Math.max((element.clientWidth + 12) / count - 12, 280), 560));
+
     async function show() {
       const data = props.value?.result;
       find('save').hidden = !data;
@@ -129,7 +132,7 @@ namebrush.compare = (() => {
       }
       const legend = data.legend.map((one, i) => make('button', { type: 'button', class: 'nb-key', 'data-key': String(i), 'aria-pressed': 'false', title: t('only_hint', { name: one.name }),
         onclick: () => turn({ only: state.only === i ? null : i }) }, make('i', { class: 'nb-swatch', style: `--c:${one.color}` }), make('span', { dir: 'auto' }, one.name)));
-      const size = make('input', { type: 'range', class: 'nbx-size', min: '180', max: '960', value: kept('panel') || '300', 'aria-label': t('panel_size'), title: t('panel_size'),
+      const size = make('input', { type: 'range', class: 'nbx-size', min: '180', max: '960', value: kept('panel') || String(fitting(data.panels.length + 1)), 'aria-label': t('panel_size'), title: t('panel_size'),
         oninput: (e) => { keep('panel', e.target.value); element.style.setProperty('--cell', `${e.target.value}px`); } });
       element.style.setProperty('--cell', `${size.value}px`);
       find('result').replaceChildren(
