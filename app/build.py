@@ -11,7 +11,7 @@ from pipeline.proposals.settings import ProposalSettings
 from pipeline.refine.settings import RECORDS as REFINE_RECORDS
 from pipeline.settings import SegmentSettings
 
-from . import api, layout
+from . import api, files, layout
 from .controls import Control, control, controls
 from .engine import PRESET
 from .events import NEAR, Wiring
@@ -29,6 +29,7 @@ def build_demo() -> gr.Blocks:
     """The page and its named endpoints, as a new `gr.Blocks`; imports no model library."""
     find_controls: list[Control] = []
     edit_controls: list[Control] = []
+    save_controls: list[Control] = []
 
     def panel() -> None:
         with gr.Tab("Names"):
@@ -39,6 +40,8 @@ def build_demo() -> gr.Blocks:
                 find_controls.extend(controls(record, "refine"))
         with gr.Tab("Change"):
             edit_controls.extend(controls(EditSettings, "edit", skip=("kind", "prompt", *NEAR)))
+        with gr.Tab("Files"):
+            save_controls.extend(controls(files.SaveSettings, "file"))
 
     def near() -> None:
         first = next(iter(KINDS))
@@ -50,7 +53,7 @@ def build_demo() -> gr.Blocks:
         title="Namebrush", analytics_enabled=False, delete_cache=(DAY // 4, DAY // 2), fill_width=True
     ) as demo:
         page = layout.build(panel, near, edit_kinds())
-        Wiring(page, find_controls, edit_controls)
+        Wiring(page, find_controls, edit_controls, save_controls)
         api.add_endpoints()
     demo.queue(max_size=64)
     return demo

@@ -31,10 +31,11 @@ NEAR = ("color", "amount", "blur", "dx", "dy", "scale", "left", "top", "right", 
 class Wiring(Views):
     """Gives a page its behaviour; made inside the `gr.Blocks` that holds the page."""
 
-    def __init__(self, page: Page, find_controls: list[Control], edit_controls: list[Control]):
+    def __init__(self, page: Page, *made: list[Control]):
+        """`made`: the controls of a search, of a change, and of files."""
         self.page, self.outputs = page, outputs(page)
-        self.find_controls, self.edit_controls = find_controls, edit_controls
-        self.find_inputs = [page.words, page.edges, *(c.component for c in find_controls)]
+        self.find_controls, self.edit_controls, self.save_controls = made
+        self.find_inputs = [page.words, page.edges, *(c.component for c in self.find_controls)]
         self.photos()
         self.canvas()
         self.plain()
@@ -267,11 +268,12 @@ class Wiring(Views):
         page = self.page
 
         def saver(kind):
-            def save(session):
+            def save(session, *values):
                 if kind == "session":
                     yield {page.status: texts.status(Told(session.say("writing_session"), "hint"))}
                 try:
-                    with files.written(session, kind) as path:
+                    saving = files.SaveSettings(**read(self.save_controls, values))
+                    with files.written(session, kind, saving) as path:
                         told = Told(session.say("ready", name=path.name))
                         yield {page.file: str(path), page.status: texts.status(told)}
                         return
@@ -284,7 +286,7 @@ class Wiring(Views):
         for kind in files.KINDS:
             button = getattr(page, f"save_{kind}")
             saved = button.click(
-                saver(kind), [page.session], [page.file, page.status], show_progress="hidden", concurrency_limit=4,
-                **PRIVATE,
+                saver(kind), [page.session, *(c.component for c in self.save_controls)], [page.file, page.status],
+                show_progress="hidden", concurrency_limit=4, **PRIVATE,
             )  # fmt: skip
             saved.then(None, [page.file], None, js="(file) => namebrush.fetchFile(file)", **PRIVATE)

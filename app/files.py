@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +14,28 @@ from pipeline.draw import region_titles
 from pipeline.errors import NamebrushError
 from pipeline.history import save_session
 from pipeline.history.session import ENDING
+from pipeline.mask_formats import FORMATS
+from pipeline.settings import setting, validate
 
 from .session import Session
+
+
+@dataclass(frozen=True)
+class SaveSettings:
+    """How photos and masks are written."""
+
+    photo: str = setting(
+        "png", "Photo as", "PNG loses nothing; JPEG has no transparency.", choices=("png", "jpg", "webp")
+    )  # fmt: skip
+    quality: int = setting(95, "Quality", "Of JPEG and WebP; at 100 WebP loses nothing.", min=1, max=100)
+    masks: str = setting(
+        "png", "Masks as", "Single PNGs, one indexed PNG, COCO's run lengths, or LabelMe's polygons.",
+        choices=tuple(FORMATS),
+    )  # fmt: skip
+
+    def __post_init__(self):
+        validate(self)
+
 
 KINDS = ("photo", "masks", "regions", "overlay", "layers", "session")
 
@@ -26,21 +47,22 @@ def stem(name: str) -> str:
 
 
 @contextmanager
-def written(session: Session, kind: str) -> Iterator[Path]:
+def written(session: Session, kind: str, saving: SaveSettings | None = None) -> Iterator[Path]:
     """The file of one kind in a folder that is deleted afterwards.
 
     Args:
         session: whose current step is written.
-        kind: "photo" (the photo as it is now, PNG), "masks" (a ZIP of labels.png, one PNG per
-            mask, and after a change the mask it used), "regions"
+        kind: "photo" (the photo as it is now), "masks" (a ZIP of labels.png, the masks, and after a change the mask
+            it used), "regions"
             (regions.json), "overlay" (the photo with everything drawn on it, PNG), "layers" (OpenRaster: the
             photo as it was before the last change, the change, and every mask as a hidden layer) or "session" (the
             whole history, to be opened again).
+        saving: formats; None: the defaults.
 
     Raises:
         NamebrushError: there is nothing of that kind yet.
     """
-    step = session.step
+    step, saving = session.step, saving or SaveSettings()
     if step is None:
         raise NamebrushError(session.say("no_photo"))
     if kind not in KINDS:
@@ -58,15 +80,15 @@ def written(session: Session, kind: str) -> Iterator[Path]:
             path = out / f"{base}{ENDING}"
             save_session(session.history, path)
         elif kind == "photo":
-            path = out / f"{base}-namebrush.png"
-            step.photo.save(path)
+            path = out / f"{base}-namebrush.{saving.photo}"
+            step.photo.save(path, quality=saving.quality)
         else:
             from pipeline.export import write_segmentation
 
             if step.segmentation is not None:
                 write_segmentation(step.segmentation, out / "parts", colors=session.colors())
             if kind == "masks":
-                path = _zip(step, out, base)
+                path = _zip(step, out, base, saving.masks)
             else:
                 name = {"regions": "regions.json", "overlay": "overlay.png"}[kind]
                 path = (out / "parts" / name).rename(out / f"{base}-{name}")
@@ -83,7 +105,7 @@ def _layers(step) -> bytes:
     return ora_bytes(layers_of(step.edit.photo, step.segmentation, edits), step.photo.size)
 
 
-def _zip(step, out: Path, base: str) -> Path:
+def _zip(step, out: Path, base: str, format: str) -> Path:
     from pipeline.export import mask_png
 
     path = out / f"{base}-masks.zip"
@@ -93,6 +115,12 @@ def _zip(step, out: Path, base: str) -> Path:
             archive.write(out / "parts" / part, part, zipfile.ZIP_DEFLATED)
         if step.edit is not None:
             archive.writestr("changed.png", mask_png(step.edit.mask))
+        if format != "png" and step.regions:
+            from pipeline.masks_out import mask_files
+
+            for name, data in mask_files(step.photo, step.regions, format).items():
+                archive.writestr(name, data, zipfile.ZIP_DEFLATED)
+            return path
         for region in step.regions:
             archive.writestr(f"masks/{region.id:03d}_{stem(names[region.id])}.png", mask_png(region.mask))
     return path

@@ -8,6 +8,7 @@ Pictures are files in Gradio's cache under names nobody can guess; each visitor 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -36,7 +37,8 @@ HAND_PATTERN = 5
 _thumbs: WeakKeyDictionary[Photo, str] = WeakKeyDictionary()
 _photos: WeakKeyDictionary[Photo, str] = WeakKeyDictionary()
 _indexes: WeakKeyDictionary[Segmentation, dict] = WeakKeyDictionary()
-_score_maps: WeakKeyDictionary[Segmentation, dict] = WeakKeyDictionary()
+# By the scores' own identity: a mask that is corrected leaves them as they are.
+_score_maps: dict[int, tuple[weakref.ref, dict]] = {}
 _middles: WeakKeyDictionary[Region, tuple[float, float]] = WeakKeyDictionary()
 
 
@@ -167,11 +169,14 @@ def scene(session: Session, folder: str) -> dict:
 
 
 def _scores(segmentation: Segmentation, colors, folder: str) -> dict | None:
-    kept = _score_maps.get(segmentation)
-    if kept is None or not Path(kept["file"]["path"]).exists():
+    scores = segmentation.scores  # a view, made anew with every record; what lies below it stays
+    scores = scores.base if isinstance(scores.base, np.ndarray) else scores
+    known, kept = _score_maps.get(id(scores), (lambda: None, None))
+    if known() is not scores or not Path(kept["file"]["path"]).exists():
         kept = score_maps(segmentation, colors, folder)
         if kept is not None:
-            _score_maps[segmentation] = kept
+            place = id(scores)
+            _score_maps[place] = (weakref.ref(scores, lambda _: _score_maps.pop(place, None)), kept)
     return kept
 
 

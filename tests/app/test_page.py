@@ -253,6 +253,19 @@ def test_downloads_are_exact_and_deleted_afterwards(session):
             assert path.stat().st_size > 0
 
 
+def test_photos_and_masks_are_written_as_the_settings_say(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    for ending, kind in (("jpg", "JPEG"), ("webp", "WEBP")):
+        with files.written(session, "photo", files.SaveSettings(photo=ending, quality=90)) as path:
+            assert path.suffix == f".{ending}" and Image.open(path).format == kind
+    for format, name in (("coco", "coco.json"), ("labelme", "labelme.json"), ("indexed", "masks.png")):
+        saving = files.SaveSettings(masks=format)
+        with files.written(session, "masks", saving) as path, zipfile.ZipFile(path) as zipped:
+            assert {name, "labels.png", "regions.json"} <= set(zipped.namelist())
+    with pytest.raises(NamebrushError, match="Quality"):
+        files.SaveSettings(quality=0)
+
+
 def test_layers_show_the_changed_photo(session):
     actions.find(session, "dog, grass", {}, Progress())
     session.picked = (1,)

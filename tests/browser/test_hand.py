@@ -97,7 +97,7 @@ def test_masks_are_accepted_split_merged_renamed_and_rejected(picked):
 
 def test_what_is_picked_is_moved_by_dragging(picked, tmp_path):
     page, region = picked
-    page.locator("#kind label").get_by_text("Move", exact=True).click()
+    page.locator("#kind label:has(input[value=move])").click()
     page.wait_for_selector("#edit-dx input")
     settle(page)
     assert not page.locator(".nbc-correct").is_visible()
