@@ -21,7 +21,7 @@ from pipeline.models.revisions import revisions_of
 from pipeline.progress import Progress
 from pipeline.records import Segmentation
 
-from . import engine, texts
+from . import engine, examples, texts
 from .remains import carried, without
 from .session import MAX_BYTES, MAX_STEPS, Session
 from .texts import Told
@@ -75,7 +75,7 @@ def find(session: Session, words: str, options: dict, progress: Progress) -> Tol
         raise NamebrushError(session.say("type_names"))
     start = time.perf_counter()
     pipeline = engine.get_pipeline(progress, session.preset)
-    found = pipeline.segment(base.photo, words, progress=progress, **options)
+    found = examples.find(pipeline, base.photo, words, options, progress)
     by_hand = [r for r in base.regions if r.class_index < 0]
     if by_hand:
         fresh = max((r.id for r in found.regions), default=-1) + 1

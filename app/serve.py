@@ -9,7 +9,7 @@ import sys
 
 import gradio as gr
 
-from . import engine, examples, limits, theme
+from . import engine, examples, limits, theme, zero
 
 
 def port() -> int | None:
@@ -73,5 +73,6 @@ def serve(demo: gr.Blocks) -> None:
     except OSError as error:
         sys.stderr.write(f"The page cannot be served: {error}\n")
         raise SystemExit(2) from None
-    engine.warm(_first_example)  # only now: the first page shall not wait for it
+    # Only now: the first page shall not wait for it. A lent card is nobody's before a visitor asks for something.
+    engine.warm(*([] if zero.active() else [_first_example]))
     demo.block_thread()

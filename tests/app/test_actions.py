@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from app import actions, compare, engine, files, masks, models, plain, remains, texts
+from app import actions, compare, engine, examples, files, masks, models, plain, remains, texts
 from app.screen import attempt
 from app.session import Session
+from pipeline.cache import ByteCache
 from pipeline.errors import Cancelled, NamebrushError
 from pipeline.history import Step
+from pipeline.photo import open_photo
 from pipeline.progress import Progress
 from pipeline.records import EditRequest, EditResult
 
@@ -150,6 +152,29 @@ def test_what_can_be_compared_is_told_without_loading_anything():
     assert {"sam", "crf", "none"} <= {e["name"] for e in told["edges"]}
     assert [m["name"] for m in told["models"]][0] == "tiny" and told["models"][0]["fetch"] == 0
     assert all(m["about"] for m in told["methods"]) and compare.FIRST[0] in told["first"]
+
+
+def test_what_examples_show_is_found_once_for_all_visitors(monkeypatch):
+    asked = []
+
+    class Pipe:
+        preset = "tiny"
+
+        def segment(self, picture, words, progress, **options):
+            asked.append((words, options))
+            return segmentation(picture, names=("dog",))
+
+    monkeypatch.setattr(examples, "_found", ByteCache(1 << 30))
+    example = examples.examples()[0]
+    picture, own, other = open_photo(example.path), {"method": "sclip"}, {"method": "clip"}
+    first = examples.find(Pipe(), picture, example.words, own, Progress())
+    assert examples.find(Pipe(), open_photo(example.path), example.words, own, Progress()) is first
+    assert asked == [(example.words, own)]
+    for photo_, words, options in (
+        (picture, example.words, other), (picture, "dog", own), (picture, "dog", own), (photo(), example.words, own),
+    ):  # fmt: skip
+        examples.find(Pipe(), photo_, words, options, Progress())
+    assert len(asked) == 5, "something of a visitor's own was kept, or other settings found the same"
 
 
 def test_masks_by_hand_outlive_new_words(session):
