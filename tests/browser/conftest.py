@@ -46,7 +46,7 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _server(home: Path, *command: str):
+def serving(home: Path, *command: str):
     """The address of a page that `python *command` serves. Fails with the server's own words when it does not."""
     port, log = _free_port(), home / "server.log"
     environment = {**os.environ, "PORT": str(port), "HOME": str(home), "GRADIO_TEMP_DIR": str(home / "gradio")}
@@ -75,14 +75,14 @@ def _server(home: Path, *command: str):
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
     """The page's address, served as a person would start it."""
-    with _server(tmp_path_factory.mktemp("home"), "app.py") as address:
+    with serving(tmp_path_factory.mktemp("home"), "app.py") as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def painter(tmp_path_factory):
     """The address of a page whose inpainting model takes its time; see `painter`."""
-    with _server(tmp_path_factory.mktemp("painter"), "-m", "tests.browser.painter") as address:
+    with serving(tmp_path_factory.mktemp("painter"), "-m", "tests.browser.painter") as address:
         yield address
 
 
@@ -100,7 +100,7 @@ def browser():
 
 
 @pytest.fixture
-def visit(browser, served):
+def visit(browser, request):
     """A function that opens the page, or another address, as a new visitor; after the test no request may have left
     the machine."""
     contexts, asked, broken = [], [], []
@@ -114,7 +114,7 @@ def visit(browser, served):
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto((served if path.startswith(("/", "?")) or not path else "") + path)
+        page.goto(path if path.startswith("http") else request.getfixturevalue("served") + path)
         page.wait_for_selector(ready)
         return page
 
