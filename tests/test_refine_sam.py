@@ -10,7 +10,7 @@ from segment_anything import SamPredictor
 from pipeline.records import Prompt
 from pipeline.refine import decoder
 from pipeline.refine.refine import empty_embedding
-from pipeline.refine.sam import decode, low_side, positive_box, to_photo, to_sam, upsample
+from pipeline.refine.sam import decode, low_side, low_size, positive_box, to_photo, to_sam, upsample
 
 from .small_sam import blobs, counted, embed, small_sam
 
@@ -31,9 +31,17 @@ def test_decode_asks_as_the_official_predictor_does(size, parts, masked):
     _, iou, low = predictor.predict(
         parts.get("points"), parts.get("labels"), box, None if mask is None else mask[None], multimask_output=True
     )
-    logits, predicted = decode(sam, embed(sam, pixels), [Prompt(**parts, mask=mask)], multimask=True)
+    embedding, prompt = embed(sam, pixels), Prompt(**parts, mask=mask)
+    logits, predicted = decode(sam, embedding, [prompt], multimask=True)
     assert predicted[0] == pytest.approx(iou.max(), abs=1e-4)
-    assert np.abs(logits[0] - low[iou.argmax()]).max() < 1e-4
+    best = low[iou.argmax()]
+    whole, _ = decode(sam, embedding, [prompt], multimask=True, precise=True)
+    assert np.abs(whole[0] - best).max() < 1e-4, "in double, SAM's padding too"
+    height, width = low_size(embedding, low_side(sam))
+    assert np.abs(logits[0, :height, :width] - best[:height, :width]).max() < 1e-4
+    official = sam.sam.postprocess_masks(torch.from_numpy(best)[None, None], embedding.input_size, size)[0, 0].numpy()
+    assert np.abs(upsample(logits, embedding)[0] - official).max() < 1e-4, "no pixel reads what was not made"
+    assert (logits[0, height + 4 :] == -32).all() and (logits[0, :, width + 4 :] == -32).all()
 
 
 def test_all_prompts_of_one_form_share_one_call_and_do_not_disturb_each_other(monkeypatch):
@@ -44,7 +52,7 @@ def test_all_prompts_of_one_form_share_one_call_and_do_not_disturb_each_other(mo
     prompts = [Prompt(**POINT, box=(i, 2, 40 + i, 50), mask=masks[i % 2]) for i in range(7)]
     with counted(sam) as calls:
         logits, iou = decode(sam, embedding, prompts)
-    assert calls == {"image_encoder": 0, "prompt_encoder": 1}
+    assert calls == {"image_encoder": 0, "prompt_encoder": 2}, "with and without a mask"
     assert logits.shape == (7, low_side(sam), low_side(sam)) and iou.shape == (7,)
     for i, prompt in enumerate(prompts):
         alone, _ = decode(sam, embedding, [prompt])

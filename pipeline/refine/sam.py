@@ -7,8 +7,8 @@ model that several people share must not. Sizes are read from the modules: any i
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import lru_cache
 
 import cv2
@@ -24,6 +24,8 @@ from .sam2 import decode_sam2
 
 #: Memory one decoder call may take where free memory is not told.
 DECODER_BYTES = 2 << 30
+#: Rows of pixels that are resized at a time.
+BAND = 48
 
 
 def side(sam: SamModel | Sam2) -> int:
@@ -80,9 +82,9 @@ def decode(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ask SAM all prompts at once.
 
-    All prompts share one call, but for prompts with and without a box (SAM adds a padding point to the latter). Within
-    a call, prompts with fewer points are filled up with SAM's "not a point" (label -1). A mask that several prompts
-    share is embedded once.
+    All prompts share one call, but for prompts with and without a box (SAM adds a padding point to the latter) or a
+    mask. Within a call, prompts with fewer points are filled up with SAM's "not a point" (label -1). A mask that
+    several prompts share is embedded once.
 
     Args:
         sam: the model; only its prompt encoder and mask decoder run.
@@ -98,18 +100,21 @@ def decode(
 
     Returns:
         Low-resolution logits float32 [N, low, low] and predicted IoU float32 [N]; with `best` off [N, 3, low, low] and
-        [N, 3].
+        [N, 3]. Where SAM's padding lies logits are -32, but for `precise` and SAM 2.
     """
     low, count = low_side(sam), 3 if multimask else 1
     logits = np.zeros((len(prompts), count, low, low), np.float32)
     iou = np.zeros((len(prompts), count), np.float32)
-    for boxed in (True, False):
-        members = [i for i, prompt in enumerate(prompts) if (prompt.box is not None) == boxed]
-        if members:
-            asked = [prompts[i] for i in members]
-            logits[members], iou[members] = _decode(
-                sam, embedding, asked, multimask, rowwise_masks, budget, mixed, precise
-            )
+    kinds: dict[tuple[bool, bool], list[int]] = {}
+    for i, prompt in enumerate(prompts):
+        kinds.setdefault((prompt.box is None, prompt.mask is None), []).append(i)
+    for members in kinds.values():
+        asked = [prompts[i] for i in members]
+        made = _decode(sam, embedding, asked, multimask, rowwise_masks, budget, mixed, precise)
+        if len(kinds) == 1:
+            logits, iou = made
+        else:
+            logits[members], iou[members] = made
     if not best:
         return logits, iou
     rows, chosen = np.arange(len(prompts)), iou.argmax(axis=1)
@@ -121,7 +126,7 @@ def _decode(
     sam: SamModel | Sam2, embedding: SamEmbedding, prompts: Sequence[Prompt], multimask: bool, rowwise: bool,
     budget: int | None, mixed: bool, precise: bool,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """One call of prompt encoder and mask decoder; either all prompts have a box or none has."""
+    """One call of prompt encoder and mask decoder; either all prompts have a box or none has, and so with masks."""
     # Without a box an empty list of points would leave the encoder without a batch size.
     most, boxed = max(len(p.points) for p in prompts), prompts[0].box is not None
     xy, labels = np.zeros((len(prompts), most, 2)), np.full((len(prompts), most), -1.0)
@@ -138,40 +143,52 @@ def _decode(
     boxes = torch.as_tensor(corners, **place) if boxed else None
     if budget is None:
         budget = torch.cuda.mem_get_info(weight.device)[0] // 4 if weight.is_cuda else DECODER_BYTES
-    sparse, nothing = model.prompt_encoder(points=points, boxes=boxes, masks=None)
-    dense, which = _embed_masks(model.prompt_encoder, [p.mask for p in prompts], nothing[:1], rowwise)
-    decoder = model.mask_decoder
+    encoder, decoder = model.prompt_encoder, model.mask_decoder
+    sparse, nothing = encoder(points=points, boxes=boxes, masks=None)
+    image = torch.as_tensor(np.array(embedding.features), **place)
+    if prompts[0].mask is None:
+        dense, which, closing = nothing[:1], torch.zeros(len(prompts), dtype=torch.int64), None
+        image = image + nothing[:1]
+    else:
+        dense, which = _embed_masks(encoder, [p.mask for p in prompts], rowwise)
+        closing, bias = encoder.mask_downscaling[-1].weight.flatten(1), encoder.mask_downscaling[-1].bias
+        image = image + bias.view(1, -1, 1, 1)
+    valid = None
     if precise:
         decoder, place = copy.deepcopy(decoder).double(), {**place, "dtype": torch.float64}
-    with torch.autocast("cuda", torch.float16) if mixed and weight.is_cuda else nullcontext():
-        logits, iou = decode_masks(
-            decoder,
-            torch.as_tensor(np.array(embedding.features), **place),
-            model.prompt_encoder.get_dense_pe().to(**place),
-            sparse.to(**place), dense.to(**place), which.to(weight.device), multimask, budget,
-        )  # fmt: skip
-    return logits.float().cpu().numpy(), iou.float().cpu().numpy()
+    else:
+        valid = valid_cells(embedding, image.shape[-2:])
+    logits, iou = decode_masks(
+        decoder, image.to(**place), encoder.get_dense_pe().to(**place), sparse.to(**place), dense.to(**place),
+        which.to(weight.device), None if closing is None else closing.to(**place), multimask, budget, valid, mixed,
+    )  # fmt: skip
+    return logits.cpu().numpy(), iou.cpu().numpy()
 
 
-def _embed_masks(encoder, masks: Sequence[np.ndarray | None], nothing: torch.Tensor, rowwise: bool):
-    """The different dense prompt embeddings [U, C, g, g], and int64 [N], which one each prompt has.
+def valid_cells(embedding: SamEmbedding, grid: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of SAM's token grid whose masks reach into the photo when they are brought to its size."""
+    square = max(embedding.input_size)
+    # Each token has four cells, and resizing reaches one cell beyond the photo's edge.
+    ends = (math.ceil((math.ceil(4 * n * length / square) + 1) / 4) for n, length in
+            zip(grid, embedding.input_size, strict=True))  # fmt: skip
+    rows, columns = (min(end, n) for end, n in zip(ends, grid, strict=True))
+    return rows, columns
 
-    `nothing` [1, C, g, g] is the encoder's answer to "no mask".
+
+def _embed_masks(encoder, masks: Sequence[np.ndarray], rowwise: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """The different masks before the encoder's last convolution, [U, M, g, g], and int64 [N], which one each has.
 
     Trident's published code hands SAM's encoder a mask without a batch axis. SAM's LayerNorm2d then normalises over
     the rows of the map in place of its channels, which lifts the faint mask (alpha = 0.005) to full strength. The
     recorded numbers contain this; `rowwise` reproduces it. Without it masks are embedded as SAM was trained.
     """
-    different = {_identity(m): m for m in masks if m is not None}
+    different = {_identity(m): m for m in masks}
     place = {key: i for i, key in enumerate(different)}
-    which = torch.tensor([len(place) if m is None else place[_identity(m)] for m in masks])
-    if not different:
-        return nothing, which
+    which = torch.tensor([place[_identity(m)] for m in masks])
     weight = encoder.no_mask_embed.weight
     maps = torch.as_tensor(np.stack(list(different.values()))[:, None], device=weight.device, dtype=weight.dtype)
-    down = encoder.mask_downscaling
-    embedded = torch.stack([down(m) for m in maps]) if rowwise else down(maps)
-    return torch.cat([embedded, nothing.to(embedded)]), which
+    down = encoder.mask_downscaling[:-1]
+    return torch.stack([down(m) for m in maps]) if rowwise else down(maps), which
 
 
 def _identity(array: np.ndarray) -> tuple:
@@ -208,9 +225,17 @@ def upsample(
     (in_h, in_w), (full_h, full_w) = embedding.input_size, embedding.original_size
     rows = _axis(low, square, in_h, full_h, size[0])[y0:y1]
     cols = _axis(low, square, in_w, full_w, size[1])[x0:x1]
-    # Only the low-resolution cells that reach into the crop take part.
-    r, c = _reach(rows), _reach(cols)
-    return np.stack([(rows[:, r] @ np.asarray(m, np.float32)[r, c]) @ cols[:, c].T for m in logits])
+    return np.stack([_banded(cols, _banded(rows, np.asarray(m, np.float32)).T).T for m in logits])
+
+
+def _banded(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """weights @ values, where a row of weights reaches a few neighbouring cells: band by band, without the zeros."""
+    made = np.empty((len(weights), values.shape[1]), np.float32)
+    for start in range(0, len(weights), BAND):
+        band = weights[start : start + BAND]
+        reach = _reach(band)
+        np.matmul(band[:, reach], values[reach], out=made[start : start + BAND])
+    return made
 
 
 @lru_cache(maxsize=16)
