@@ -24,6 +24,7 @@ from PIL import Image
 
 from pipeline import Pipeline
 from pipeline.photo import open_photo
+from training.inpainting import PAINTED
 from training.judge import THINGS, cut, judge, load_judge, measure
 from training.pool import HELD_OUT
 from training.scenes import COLORS, make_scene
@@ -43,7 +44,7 @@ def cases(first: int, count: int) -> Iterator[tuple[int, np.ndarray, np.ndarray,
             continue
         rng = np.random.default_rng(seed)
         thing = things[rng.integers(len(things))]
-        others = [noun for noun in THINGS if noun != thing.noun]
+        others = [noun for noun in PAINTED if noun != thing.noun]
         noun = others[rng.integers(len(others))]
         colors = KINDS[noun].colors
         yield seed, scene.image, scene.instances == thing.id, thing.noun, noun, colors[rng.integers(len(colors))]

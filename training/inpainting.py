@@ -6,8 +6,10 @@ The denoiser sees windows as the edit stage cuts them (`training.closeups`), as 
 told to give, which are a matrix product away. It predicts v under a schedule that ends in pure noise (Lin et al.,
 "Common Diffusion Noise Schedules and Sample Steps Are Flawed", sections 3.1 and 3.2), since sampling starts there; its
 error counts ten times inside the hole, where the picture is used. The words reach it twice: by cross-attention and,
-pooled, beside the time step, which is learned much sooner. Text encoder and denoiser learn together, at first on the
-middle of the windows, which costs half.
+pooled, beside the time step, which is learned much sooner. Text encoder and denoiser learn together.
+
+Most of what there is to learn, which form and which colour a word stands for, is learned on windows of half the size,
+where a step costs a third and a thing is small enough to be seen as one; the last steps are on whole windows.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
 from tokenizers import Tokenizer, models, trainers
 from tokenizers.pre_tokenizers import ByteLevel
@@ -31,14 +34,20 @@ from .vae import PATCH, load_whitening, to_pixels, whitened
 from .words import WORDS
 
 CELL = PATCH  # pixels a latent stands for, each way
-FULL, PART = closeups.SIDE // CELL, 48  # sides in latents: whole windows, and the middles learned from at first
+FULL, HALF = closeups.SIDE // CELL, closeups.SIDE // CELL // 2  # sides in latents
 INSIDE, OUTSIDE = 1.0, 0.1  # what an error counts in the hole and around it
+CHANNELS_COUNT = (1.0, 1.0, 1.0, 0.3)  # the last channel is mostly grain, which nobody can foretell
 UNTOLD = 0.1  # share of windows whose words are kept back, for guidance
+BARE = 0.15  # share of windows whose hole shows only the ground
 CONTEXT = 20  # tokens of a prompt, start and end included
-KEEP = 0.999  # of the averaged weights, at every step
-#: How far the drawn time steps lean towards noise, where forms are decided and not grain: as the shift of Esser et
-#: al., "Scaling Rectified Flow Transformers", section 5.3.2.
-SHIFT = 2.5
+KEEP = 0.997  # of the averaged weights, at every step
+#: How far the drawn time steps lean towards noise, where forms are decided and not grain, by side: as the shift of
+#: Esser et al., "Scaling Rectified Flow Transformers", section 5.3.2, which grows with the side.
+SHIFT = {HALF: 1.5, FULL: 2.5}
+#: What it learns to paint: few things done well rather than all things done badly.
+PAINTED = (
+    "tree", "flower", "cactus", "mushroom", "house", "tent", "boat", "car", "balloon", "cat", "ball", "umbrella",
+)  # fmt: skip
 
 UNET = {
     "sample_size": FULL, "in_channels": 9, "out_channels": 4, "block_out_channels": (32, 96, 160, 224),
@@ -60,9 +69,8 @@ SCHEDULE = {
 
 def known_words() -> dict[str, list[str]]:
     """What may be asked for, by kind; written beside the weights so that a person can be told."""
-    things = [noun for noun in NOUNS if noun not in STUFF]
     return {
-        "nouns": [word for noun in things for word in WORDS[noun]],
+        "nouns": [word for noun in PAINTED for word in WORDS[noun]],
         "colors": list(COLORS),
         "grounds": [noun for noun in NOUNS if noun in STUFF],
         "surroundings": ["background", "nothing"],
@@ -98,28 +106,21 @@ def build_unet() -> UNet2DConditionModel:
     return unet
 
 
-def middle(rng: np.random.Generator, hole: np.ndarray, side: int) -> tuple[int, int]:
-    """Corner (y, x) of a square of `side` latents that holds as much of the hole as it can."""
-    corner = []
-    for axis in (1, 0):
-        at = np.flatnonzero(hole.any(axis))
-        low, high = (at[0], at[-1] + 1) if len(at) else (0, len(hole))
-        least, most = sorted((high - side, low))
-        limit = len(hole) - side
-        corner.append(int(rng.integers(max(0, min(least, limit)), min(limit, max(0, most)) + 1)))
-    return corner[0], corner[1]
-
-
 class Windows:
     """Windows drawn at random, each time with a new hole where a thing is, and mirrored half of the time."""
 
     def __init__(self, whiten: torch.Tensor):
         self.images, self.masks, self.texts = closeups.load()
+        nouns = [text["noun"] for text in self.texts]
+        self.of = {noun: [i for i, n in enumerate(nouns) if n == noun] for noun in {*PAINTED, None} & {*nouns}}
+        self.things = [noun for noun in PAINTED if noun in self.of]
         self.whiten = whiten
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, str]:
         """One window: uint8 [256, 256, 3], its hole bool [256, 256], words."""
-        i = int(rng.integers(len(self.images)))
+        bare = rng.random() < BARE and None in self.of
+        of = self.of[None if bare else self.things[rng.integers(len(self.things))]]
+        i = of[rng.integers(len(of))]
         image, mask, text = self.images[i], self.masks[i], self.texts[i]
         hole = closeups.hole_around(rng, mask > 1) if text["noun"] and (mask > 1).any() else mask > 0
         if rng.random() < 0.5:
@@ -129,17 +130,14 @@ class Windows:
 
     def batch(self, rng: np.random.Generator, count: int, side: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
         """Latents float32 [B, 2, 4, side, side] (whole; hole grey), holes float32 [B, 1, side, side], words."""
-        pixels, holes, words = [], [], []
-        for _ in range(count):
-            image, hole, said = self.draw(rng)
-            y, x = (CELL * k for k in middle(rng, hole[::CELL, ::CELL], side)) if side < FULL else (0, 0)
-            part = np.s_[y : y + CELL * side, x : x + CELL * side]
-            pixels.append(image[part])
-            holes.append(hole[part])
-            words.append(said)
-        whole, hole = to_pixels(np.stack(pixels)), torch.from_numpy(np.stack(holes))[:, None]
-        both = [whitened(p, self.whiten) for p in (whole, whole.masked_fill(hole, 0))]
-        return torch.stack(both, 1), hole[..., ::CELL, ::CELL].float(), words
+        drawn = [self.draw(rng) for _ in range(count)]
+        whole = to_pixels(np.stack([image for image, _, _ in drawn]))
+        hole = torch.from_numpy(np.stack([hole for _, hole, _ in drawn]))[:, None]
+        times = FULL // side
+        if times > 1:
+            whole, hole = F.avg_pool2d(whole, times), hole[..., ::times, ::times]
+        both = [whitened(pixels, self.whiten) for pixels in (whole, whole.masked_fill(hole, 0))]
+        return torch.stack(both, 1), hole[..., ::CELL, ::CELL].float(), [words for _, _, words in drawn]
 
 
 def tokens(tokenizer: CLIPTokenizer, words: list[str]) -> torch.Tensor:
@@ -147,10 +145,10 @@ def tokens(tokenizer: CLIPTokenizer, words: list[str]) -> torch.Tensor:
     return tokenizer(words, padding="max_length", max_length=CONTEXT, truncation=True, return_tensors="pt").input_ids
 
 
-def time_steps(rng: np.random.Generator, count: int, train_steps: int) -> torch.Tensor:
+def time_steps(rng: np.random.Generator, count: int, train_steps: int, shift: float) -> torch.Tensor:
     """Random time steps, int64 [B], the noisier the likelier."""
     share = rng.random(count)
-    share = SHIFT * share / (1 + (SHIFT - 1) * share)
+    share = shift * share / (1 + (shift - 1) * share)
     return torch.from_numpy((share * train_steps).astype(np.int64))
 
 
@@ -161,8 +159,8 @@ def loss_of(unet, text_encoder, scheduler, latents, holes, ids, steps, noise) ->
     target = scheduler.get_velocity(whole, noise, steps)
     said = text_encoder(ids).last_hidden_state
     predicted = unet(torch.cat([noisy, holes, seen], 1), steps, said).sample
-    weight = OUTSIDE + (INSIDE - OUTSIDE) * holes
-    return ((predicted.float() - target).square() * weight).sum() / (weight.sum() * latents.shape[2])
+    weight = (OUTSIDE + (INSIDE - OUTSIDE) * holes) * torch.tensor(CHANNELS_COUNT, device=holes.device)[:, None, None]
+    return ((predicted.float() - target).square() * weight).sum() / weight.sum()
 
 
 @torch.no_grad()
@@ -185,7 +183,7 @@ def save(folder: Path, vae, text_encoder, tokenizer, unet) -> None:
 
 def main() -> None:
     """Command line."""
-    args = arguments(__doc__, steps=6000, batch=16, peak=5e-4, part=0.7)
+    args = arguments(__doc__, steps=6000, batch=16, peak=7e-4, half=5000)
     device = set_up(args, "inpainting")
     torch.backends.cuda.enable_flash_sdp(True)  # at 256 and more tokens it pays
     windows, tokenizer, scheduler = Windows(load_whitening()), build_tokenizer(), DDIMScheduler(**SCHEDULE)
@@ -196,10 +194,10 @@ def main() -> None:
     began = time.time()
     while run.step < args.steps:
         rng = run.generator(args.seed)
-        side = PART if run.step < args.part * args.steps else FULL
+        side = HALF if run.step < args.half else FULL
         latents, holes, words = windows.batch(rng, args.batch, side)
         latents, holes = latents.to(device), holes.to(device)
-        steps = time_steps(rng, args.batch, scheduler.config.num_train_timesteps).to(device)
+        steps = time_steps(rng, args.batch, scheduler.config.num_train_timesteps, SHIFT[side]).to(device)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         noise = torch.randn(latents[:, 0].shape, generator=generator).to(device)
         with autocast(device):
@@ -208,7 +206,8 @@ def main() -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
         for group in optim.param_groups:
-            group["lr"] = learning_rate(run.step, args.steps, args.peak, 100)
+            late = max(0, run.step - args.half)  # at its peak until the windows are whole, then falling
+            group["lr"] = args.peak * min(1.0, run.step / 100) * learning_rate(late, args.steps - args.half, 1.0, 0)
         optim.step()
         optim.zero_grad()
         follow(average, both, run.step)

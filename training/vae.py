@@ -3,8 +3,9 @@
     python -m training.closeups && python -m training.vae
 
 The latents are told what to be: the four strongest principal components of 4x4 patches, each of unit variance. The
-encoder learns to give them and the decoder to paint from what the encoder gives, both at once, which is many times
-faster than leaving the latents to be found. Later the encoder may leave its targets where that paints better.
+encoder learns to give them and the decoder to paint from them, both at once, which is many times faster than leaving
+the latents to be found. Half of the time the decoder gets what the encoder gives, half of the time the truth, from
+which the denoiser learns.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def batch(rng: np.random.Generator, images: np.ndarray, masks: np.ndarray, count
 
 def main() -> None:
     """Command line."""
-    args = arguments(__doc__, steps=700, batch=8, side=128, peak=2e-3)
+    args = arguments(__doc__, steps=2000, batch=8, side=128, peak=2e-3)
     args.out = args.out or Path("assets/inpainting")
     device = set_up(args, "vae")
     images, masks, _ = closeups.load()
@@ -109,13 +110,14 @@ def main() -> None:
         late = run.step > 0.85 * args.steps  # whole windows at last: normalisation sees as much as it will in use
         side = closeups.SIDE if late else args.side
         pixels = batch(rng, images, masks, args.batch // (4 if late else 1), side).to(device)
+        target = whitened(pixels, whiten)
         with autocast(device):
             latents = vae.encode(pixels).latent_dist.mean
-            painted = vae.decode(latents).sample.float()
-        told = F.mse_loss(latents.float(), whitened(pixels, whiten))
+            painted = vae.decode(latents if rng.random() < 0.5 else target).sample.float()
+        told = F.mse_loss(latents.float(), target)
         flat = F.l1_loss(painted, pixels)
         edge = sum(F.l1_loss(a, b) for a, b in zip(edges(painted), edges(pixels), strict=True))
-        loss = flat + 0.5 * edge + told * (0.5 if run.step < args.steps // 2 else 0.1)
+        loss = flat + 0.5 * edge + 0.5 * told
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         for group in optim.param_groups:
