@@ -44,6 +44,7 @@ namebrush.Hands = class {
     this.pointers.set(e.pointerId, [x, y]);
     this.area.setPointerCapture(e.pointerId);
     this.area.focus({ preventScroll: true });
+    this.area.classList.add('nbc-byhand'); // whose hand is on it needs no ring to see where they are
     this.cursor = null;
     if (this.pointers.size === 2) {
       this.drag?.held?.drop(false);
@@ -157,6 +158,7 @@ namebrush.Hands = class {
 
   // With the canvas focused, the arrows move a cross and Space uses the tool there.
   key(e) {
+    this.area.classList.remove('nbc-byhand');
     if (e.target !== this.area || e.ctrlKey || e.metaKey || e.altKey) return;
     const step = e.shiftKey ? 1 : 12;
     const steps = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };

@@ -103,6 +103,11 @@ Object.assign(namebrush, (() => {
     window.addEventListener('beforeunload', (e) => {
       if (work()) e.preventDefault();
     });
+    // On a small screen what is found or changed shows above the step that asked for it.
+    document.addEventListener('click', (e) => {
+      if (!e.target.closest?.('#go, #find') || !matchMedia('(max-width: 900px)').matches) return;
+      $('#canvas').scrollIntoView({ behavior: namebrush.calm() ? 'auto' : 'smooth', block: 'start' });
+    });
     document.addEventListener('click', (e) => {
       if (e.target.closest?.('#open-session') && !mayReplace()) { e.preventDefault(); e.stopPropagation(); }
     }, true);

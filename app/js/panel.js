@@ -67,7 +67,8 @@ namebrush.panel = (() => {
     const box = $('#legend .nb-names');
     if (!box) return;
     const chips = scene.classes.map(chip);
-    const more = (scene.suggestions || []).map((name) => make('button', {
+    const room = matchMedia('(min-width: 1800px)').matches ? 5 : 3;
+    const more = (scene.suggestions || []).slice(0, room).map((name) => make('button', {
       type: 'button', class: 'nb-suggest', 'data-suggest': name, title: t('suggest_title', { name }),
       onclick: () => setWords(words() ? `${words()}, ${name}` : name),
     }, `+ ${name}`));
