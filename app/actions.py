@@ -48,7 +48,7 @@ def open_photo(session: Session, source: str | Path) -> Told:
     session.stop()
     height, width = photo.size
     line = session.say("opened", name=texts.short(photo.name, 40), width=width, height=height)
-    told = Told(" ".join([line, *photo.notes]))
+    told = Told(" ".join([line, *map(session.heard, photo.notes)]))
     session.suggestions = ()
     session.push(Step("open", texts.short(photo.name, 20), photo, told=told.text))
     session.tool = session.tool if session.tool != "subtract" else "pick"
@@ -99,7 +99,7 @@ def _found_line(session: Session, found: Segmentation, took: float) -> str:
         lines = [session.say("found_nothing", seconds=seconds)]
     if missing:
         lines.append(session.say("not_found", names=texts.short(", ".join(missing), 80)))
-    return " ".join([*lines, *found.notes])
+    return " ".join([*lines, *map(session.heard, found.notes)])
 
 
 def pick_at(session: Session, x: int, y: int) -> Told:
@@ -157,17 +157,19 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     done = session.say(f"done_{kind}")
     line = session.say(
         "changed_many" if len(picked) > 1 else "changed", what=upper(what), done=done,
-        maker=result.made_by or session.say("computed"), seconds=texts.seconds(time.perf_counter() - start),
-        pixels=session.count(result.changed_outside, "pixel"),
+        maker=session.heard(result.made_by) or session.say("computed"),
+        seconds=texts.seconds(time.perf_counter() - start), pixels=session.count(result.changed_outside, "pixel"),
     )  # fmt: skip
-    told = Told(" ".join([line, *result.notes]))
     same_size = result.images[0].size == base.photo.size
     rest = without(base.segmentation, result) if same_size else None
     moved = carried(picked, result) if kind == "move" else ()
     for region in moved:
         rest = regions_edit.put(rest, region)
+    compared = same_size and not moved
+    following = [session.say("changed_next")] if compared else []
+    told = Told(" ".join([line, *map(session.heard, result.notes), *following]))
     step = edited(result, 0, rest, f"{texts.short(one, 18)} {done}", told.text)
-    session.push(step, picked=tuple(r.id for r in moved), comparing=same_size and not moved)
+    session.push(step, picked=tuple(r.id for r in moved), comparing=compared)
     return told
 
 

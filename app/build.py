@@ -15,7 +15,7 @@ from . import api, files, layout
 from .controls import Control, control, controls
 from .engine import PRESET
 from .events import NEAR, Wiring
-from .words import en
+from .words import en, say
 
 DAY = 24 * 3600
 
@@ -31,16 +31,23 @@ def build_demo() -> gr.Blocks:
     edit_controls: list[Control] = []
     save_controls: list[Control] = []
 
+    tabs: dict[gr.Tab, str] = {}
+
+    def tab(key: str) -> gr.Tab:
+        made = gr.Tab(say("en", f"tab_{key}"))
+        tabs[made] = f"tab_{key}"
+        return made
+
     def panel() -> None:
-        with gr.Tab("Names"):
+        with tab("names"):
             find_controls.extend(controls(SegmentSettings, "find", skip=("refine",), method=get_preset(PRESET).method))
-        with gr.Tab("Edges"):
+        with tab("edges"):
             find_controls.append(control(SegmentSettings, "refine", "find-refine", blank="as chosen above"))
             for record in (*REFINE_RECORDS, ProposalSettings):
                 find_controls.extend(controls(record, "refine"))
-        with gr.Tab("Change"):
+        with tab("change"):
             edit_controls.extend(controls(EditSettings, "edit", skip=("kind", "prompt", *NEAR)))
-        with gr.Tab("Files"):
+        with tab("files"):
             save_controls.extend(controls(files.SaveSettings, "file"))
 
     def near() -> None:
@@ -53,6 +60,7 @@ def build_demo() -> gr.Blocks:
         title="Namebrush", analytics_enabled=False, delete_cache=(DAY // 4, DAY // 2), fill_width=True
     ) as demo:
         page = layout.build(panel, near, edit_kinds())
+        page.tabs = tabs
         Wiring(page, find_controls, edit_controls, save_controls)
         api.add_endpoints()
     demo.queue(max_size=64)

@@ -22,6 +22,7 @@ from .files import stem
 from .pictures import as_index, as_picture, file_of, written
 from .session import Session
 from .texts import Told
+from .words.engine import translated
 
 #: Long side of a panel's picture.
 PANEL_SIDE = 960
@@ -38,11 +39,18 @@ def recipes() -> list:
     return list(all_methods().values())
 
 
-def choices() -> dict:
+def choices(lang: str = "en") -> dict:
     """What can be chosen for a panel, for the browser; loads no weights and asks no network."""
-    methods = [{"name": m.name, "title": m.title, "about": f"{m.about} {m.paper}".strip()} for m in recipes()]
-    edges = [{"name": r.name, "title": r.title, "about": f"{r.about} {r.paper}".strip()} for r in REFINEMENTS.values()]
-    models = [{"name": p.name, "about": p.card, "fetch": _to_fetch(p)} for p in PRESETS.values()]
+
+    def told(sentence: str) -> str:
+        return translated(lang, sentence)
+
+    methods = [{"name": m.name, "title": m.title, "about": f"{told(m.about)} {m.paper}".strip()} for m in recipes()]
+    edges = [
+        {"name": r.name, "title": told(r.title), "about": f"{told(r.about)} {r.paper}".strip()}
+        for r in REFINEMENTS.values()
+    ]
+    models = [{"name": p.name, "about": told(p.card), "fetch": _to_fetch(p)} for p in PRESETS.values()]
     return {"methods": methods, "edges": edges, "models": models, "first": list(FIRST), "widths": list(WIDTHS_MM)}
 
 
@@ -87,7 +95,8 @@ def compare(
     session.compared_words = words
     took = texts.seconds(time.perf_counter() - start)
     told = Told(session.say("compared", count=len(found), seconds=took))
-    return replace(told, text=" ".join([told.text, *dict.fromkeys(n for one in found for n in one.notes)]))
+    notes = dict.fromkeys(session.heard(n) for one in found for n in one.notes)
+    return replace(told, text=" ".join([told.text, *notes]))
 
 
 def panels(session: Session, folder: str) -> dict:

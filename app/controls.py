@@ -31,6 +31,8 @@ class Control:
     kind: type
     optional: bool
     component: gr.components.Component
+    info: str = ""
+    placeholder: str = ""
     late: Callable[[], tuple[str, ...]] | None = None
 
     def read(self, value):
@@ -97,7 +99,8 @@ def control(record: type, name: str, elem_id: str, start=None, blank: str = "", 
         made = gr.Slider(low, high, value=field.default, step=0.01 if field.default >= 0.01 else 0.001, **shared)
     else:
         made = gr.Number(value=field.default, precision=0 if kind is int else None, **shared)
-    return Control(name, label, kind, optional, made, choices if callable(choices) else None)
+    late = choices if callable(choices) else None
+    return Control(name, label, kind, optional, made, shared["info"], getattr(made, "placeholder", None) or "", late)
 
 
 def controls(record: type, prefix: str, skip: tuple[str, ...] = (), **start: str) -> list[Control]:

@@ -278,7 +278,7 @@ class Wiring(Views):
                         yield {page.file: str(path), page.status: texts.status(told)}
                         return
                 except NamebrushError as error:
-                    told = Told(str(error), "error")
+                    told = Told(session.heard(str(error)), "error")
                 yield {page.file: None, page.status: texts.status(told)}
 
             return save

@@ -75,9 +75,10 @@ def shown(session: Session, folder: str) -> dict | None:
     found = next((r for r in step.regions if r.id == region), None)
     if found is not None and found.logits is not None:
         long = max(found.size)
-        side = found.logits.shape[0]
+        answer = found.logits.whole()
+        side = len(answer)
         h, w = (max(1, round(side * n / long)) for n in found.size)
-        rows.append({"name": "answer", **_grey(found.logits[:h, :w].astype(np.float32), folder)})
+        rows.append({"name": "answer", **_grey(answer[:h, :w], folder)})
     return {"x": x, "y": y, "region": region, "maps": rows, "title": _title(step, found)}
 
 

@@ -178,7 +178,7 @@ def _name(p: dict) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="name"):
         _step(1, "name")
         p["words"] = gr.Textbox(
-            value="", placeholder=say("en", "words_hint"), lines=2, max_lines=6, label="Names", show_label=False,
+            value="", placeholder=say("en", "words_hint"), lines=1, max_lines=6, label="Names", show_label=False,
             container=False, elem_id="words",
         )  # fmt: skip
         with gr.Row(elem_classes="nb-tight"):

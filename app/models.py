@@ -22,12 +22,12 @@ def described(session: Session) -> dict:
     """
     rows = []
     for name, preset in PRESETS.items():
-        parts = [p for p in engine.models_of(name) if p["bytes"] or p["here"]]
+        parts = [{**p, "card": session.heard(p["card"])} for p in engine.models_of(name) if p["bytes"] or p["here"]]
         needed = [p for p in parts if p["kind"] != "inpaint"]
         loaded = all(p["loaded"] for p in needed)
         here = all(p["here"] for p in needed)
         rows.append({
-            "name": name, "card": preset.card, "parts": parts, "method": preset.method,
+            "name": name, "card": session.heard(preset.card), "parts": parts, "method": preset.method,
             "use": "use" if name == session.preset else "loaded" if loaded else "here" if here else "fetch",
             "fetch": sum(p["bytes"] for p in needed if not p["here"]),
         })  # fmt: skip

@@ -28,20 +28,21 @@ def bridge(session: Session, job: int, shown: gr.Progress) -> Progress:
         nonlocal last
         session.check(job)
         last = last if share is None else min(max(float(share), 0.0), 1.0)
-        shown(last, desc=message)
+        shown(last, desc=session.heard(message))
 
     return Progress(report)
 
 
 def attempt(work: Callable[[], Told | None], session: Session | None = None) -> Told | None:
     """Run an action; what goes wrong becomes the line that is shown, and everything else on the page stays."""
-    say = (session or Session()).say
+    session = session or Session()
+    say = session.say
     try:
         return work()
     except Cancelled:
         return Told(say("stopped"), "stopped")
     except NamebrushError as error:
-        return Told(str(error), "error")
+        return Told(session.heard(str(error)), "error")
     except MemoryError:
         return Told(say("no_memory"), "error")
     except Exception as error:

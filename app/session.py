@@ -112,6 +112,10 @@ class Session:
         """A sentence in the visitor's language; see `words.say`."""
         return words.say(self.lang, key, **values)
 
+    def heard(self, sentence: str) -> str:
+        """A sentence of the engine in the visitor's language; see `words.engine`."""
+        return words.engine.translated(self.lang, sentence)
+
     def count(self, number: int, one: str) -> str:
         """`3 masks` in the visitor's language."""
         return words.count(self.lang, number, one)

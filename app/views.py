@@ -25,6 +25,8 @@ class Views:
     page: Page
     outputs: list
     find_controls: list[Control]
+    edit_controls: list[Control]
+    save_controls: list[Control]
     find_inputs: list
 
     def show(self, session: Session, told: Told | None) -> dict:
@@ -48,7 +50,7 @@ class Views:
             try:
                 return models.described(session), gr.skip()
             except NamebrushError as error:
-                return None, texts.status(Told(str(error), "error"))
+                return None, texts.status(Told(session.heard(str(error)), "error"))
 
         def switch(session, event: gr.EventData):
             preset = str(event._data["value"])
@@ -62,21 +64,22 @@ class Views:
         page.models_button.select(listed, [page.session], [page.models, page.status], **UNQUEUED)
         page.models.select(switch, [page.session], [*self.outputs, page.working, method], **LONG)
 
+    def compared(self, session: Session, told: Told | None = None) -> dict:
+        """What the view Compare shows: what can be chosen, what was compared, and a line about it."""
+        result = compare.panels(session, self.page.canvas.GRADIO_CACHE) if session.compared else None
+        return {"choices": compare.choices(session.lang), "result": result, "told": told and vars(told)}
+
     def comparison(self) -> None:
         """Several methods, edges and models over the same photo and words, and the figure."""
         page = self.page
         status = page.compare_status
-
-        def shown(session, told=None):
-            result = compare.panels(session, page.canvas.GRADIO_CACHE) if session.compared else None
-            return {"choices": compare.choices(), "result": result, "told": told and vars(told)}
 
         def compared(session, edges, event: gr.EventData, *values):
             asked = event._data
             entries, words = [str(e) for e in asked["entries"]], str(asked["words"])
 
             def show(told):
-                return {page.session: session, page.compared: shown(session, told)}
+                return {page.session: session, page.compared: self.compared(session, told)}
 
             def work(progress):
                 options = self.options(edges, values)
@@ -94,9 +97,9 @@ class Views:
                     told = Told(session.say("figure_ready", name=path.name, width=f"{asked['width']:g}"))
                     yield str(path), texts.status(told)
                 except NamebrushError as error:
-                    yield None, texts.status(Told(str(error), "error"))
+                    yield None, texts.status(Told(session.heard(str(error)), "error"))
 
-        gr.context.Context.root_block.load(lambda session: shown(session), [page.session], [page.compared], **QUICK)
+        gr.context.Context.root_block.load(self.compared, [page.session], [page.compared], **QUICK)
         inputs = [page.session, page.edges, *self.find_inputs[2:]]
         page.compared.run(compared, inputs, [page.session, page.compared, page.working], **LONG)
         saved = page.compared.figure(
@@ -127,7 +130,7 @@ class Views:
 
     def language(self) -> None:
         """The visitor's language: lines and labels from now on, and what is on the screen again."""
-        labelled = relabelled(self.page)
+        labelled = relabelled(self.page, [*self.find_controls, *self.edit_controls, *self.save_controls])
 
         def speak(session, event: gr.EventData):
             session.lang = str(event._data["value"])
@@ -135,7 +138,8 @@ class Views:
                 **self.show(session, None),
                 **{c: make(session.lang) for c, make in labelled.items()},
                 self.page.kind_hint: texts.kind_hint(session.kind, session.preset, session.lang),
+                self.page.compared: self.compared(session),
             }
 
-        told = list({*self.outputs, *labelled, self.page.kind_hint})
+        told = list({*self.outputs, *labelled, self.page.kind_hint, self.page.compared})
         self.page.header.lang(speak, [self.page.session], told, **QUICK)

@@ -91,7 +91,7 @@ class Job:
             share = min(max(float(share), 0.0), 1.0)
             if self.start is None or share <= self.start[1]:
                 self.start = (time.monotonic(), share)
-        self.text, self.share = message, share
+        self.text, self.share = self.session.heard(message), share
         self.changed.set()
 
     def show(self, picture: np.ndarray, box: tuple[int, int, int, int] | None = None) -> None:

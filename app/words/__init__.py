@@ -1,14 +1,16 @@
 """The page's sentences, one module per language: `SERVER` for what Python says, `BROWSER` for what the scripts say.
 
-A new language is one more module with the same keys (a test compares them) and one more entry in `LANGUAGES`. The
-engine's own sentences (errors, progress, descriptions of settings) are English.
+A new language is one more module with the same keys (a test compares them), one more entry in `LANGUAGES`, and for the
+engine's own sentences (errors, progress, notes, descriptions of settings) one more `engine.<language>.po`.
 """
 
 from __future__ import annotations
 
 import json
 
-from . import de, en
+from . import de, en, engine
+
+__all__ = ["KEYS", "LANGUAGES", "count", "engine", "for_browser", "say"]
 
 LANGUAGES = {"en": en, "de": de}
 

@@ -13,8 +13,8 @@ SERVER = {
     # Names
     "type_names": "Type at least one name, for example: dog, grass, sky.",
     "changed_find": "The photo was changed meanwhile, so the names were not looked for.",
-    "found": "{masks} in {seconds}.",
-    "found_nothing": "Nothing was found in {seconds}.",
+    "found": "{masks} in {seconds}. Click one to pick it.",
+    "found_nothing": "Nothing was found in {seconds}. Try other words, or drag a box around the thing.",
     "not_found": "Not found: {names}. Try another word, or point at it.",
     "against": "Against {count} other names",
     "against_nothing": "Against nothing else",
@@ -22,8 +22,9 @@ SERVER = {
     "against_more": "What they win stays without a name. Other names and another threshold: Settings, Names.",
     # Picking
     "nothing_picked": "Nothing is picked.",
-    "one_picked": "{name} is picked: {share} of the photo, score {score}, edges by {maker}.",
-    "many_picked": "{masks} are picked.",
+    "one_picked": "{name} is picked: {share} of the photo, score {score}, edges by {maker}. Change it, or "
+    "correct its mask.",
+    "many_picked": "{masks} are picked. Change them together, or merge them.",
     "no_masks_yet": "There are no masks yet. Name things first, or take + Point or Box and click the thing.",
     "no_mask_there": "No mask is there. Take + Point or Box to make one by hand.",
     # Masks by hand
@@ -35,8 +36,8 @@ SERVER = {
     "drawing_point": "Drawing the mask at the point …",
     "drawing_brush": "Painting the mask …",
     "changed_mask": "The photo was changed meanwhile, so no mask was drawn.",
-    "mask_made": "{name} was made: edges by {maker}, score {score}.",
-    "mask_corrected": "{name} was corrected: edges by {maker}, score {score}.",
+    "mask_made": "{name} was made: edges by {maker}, score {score}. Change it, or click on to correct it.",
+    "mask_corrected": "{name} was corrected: edges by {maker}, score {score}. Click on, accept it, or undo.",
     "step_made": "{name} made",
     "step_corrected": "{name} corrected",
     "the_mask": "the mask {name}",
@@ -50,6 +51,7 @@ SERVER = {
     "needs_words": "Say in a few words what shall be there, then press Change: {kind} needs a description.",
     "changed_change": "The photo was changed meanwhile, so this change was dropped.",
     "changed": "{what} was {done}, by {maker} in {seconds}. {pixels} changed outside the mask.",
+    "changed_next": "Drag the line to compare; Undo takes it back.",
     "changed_many": "{what} were {done}, by {maker} in {seconds}. {pixels} changed outside the mask.",
     "photo_itself": "the photo",
     "done_remove": "removed", "done_replace": "replaced", "done_restyle": "restyled", "done_recolor": "recoloured",
@@ -103,6 +105,7 @@ SERVER = {
     "figure_ready": "{name} is ready: {width} mm wide.",
     # Explain
     "explained": "Correlations at {x}, {y}.",
+    "tab_names": "Names", "tab_edges": "Edges", "tab_change": "Change", "tab_files": "Files",
 }  # fmt: skip
 
 BROWSER = {

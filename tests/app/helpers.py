@@ -69,7 +69,7 @@ class Engine:
         self.before_answer()
         return region_by_hand(points, box)
 
-    def correct(self, found, region, add, remove, progress):
+    def correct(self, found, region, add, remove, progress, box=None):
         self.asked.append(("correct", region, add, remove))
         progress.step("Drawing", 0.5)
         self.before_answer()
