@@ -62,17 +62,17 @@ def hole_around(rng: np.random.Generator, thing: np.ndarray) -> np.ndarray:
     size = np.array([box[2] - box[0], box[3] - box[1]])
     draw = rng.random()
     hole = thing.astype(np.uint8)
-    if draw < 0.33:
+    if draw < 0.25:
         grow = 1 + round(float(size.max()) * rng.uniform(0.005, 0.08))
         hole = cv2.dilate(hole, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1)))
-    elif draw < 0.45:
+    elif draw < 0.32:
         hull = cv2.convexHull(np.stack([xs, ys], 1).astype(np.int32))
         cv2.fillConvexPoly(hole, hull, 1)
         grow = 2 + round(float(size.max()) * rng.uniform(0.0, 0.06))
         hole = cv2.dilate(hole, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8))
     else:
-        room = rng.uniform(0.01, 0.14, 4) * size.max()
-        if rng.random() < 0.45:  # a box of another form than the thing; most things stand on the ground
+        room = rng.uniform(0.01, 0.09, 4) * size.max()
+        if rng.random() < 0.25:  # a box of another form than the thing; most things stand on the ground
             wide = rng.random() < 0.5
             extra = rng.uniform(0.1, 0.9) * size[0 if wide else 1]
             share = rng.random() if wide else rng.uniform(0.8, 1.0)
@@ -80,7 +80,7 @@ def hole_around(rng: np.random.Generator, thing: np.ndarray) -> np.ndarray:
             room[2 if wide else 3] += extra * (1 - share)
         x0, y0 = np.floor(box[:2] - room[:2]).astype(int)
         x1, y1 = np.ceil(box[2:] + room[2:]).astype(int)
-        if draw < 0.55:
+        if draw < 0.38:
             center, axes = ((x0 + x1) // 2, (y0 + y1) // 2), ((x1 - x0) * 5 // 8, (y1 - y0) * 5 // 8)
             cv2.ellipse(hole, center, axes, 0, 0, 360, 1, -1)
         else:

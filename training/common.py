@@ -63,7 +63,7 @@ def optimizer(
     wide = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     narrow = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [{"params": wide, "weight_decay": weight_decay}, {"params": narrow, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=1e-8)
+    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=1e-8, fused=True)
 
 
 class Run:
