@@ -161,7 +161,7 @@ def measure(pipe: Pipeline, kept: Kept, part: str, methods: list[str], seeds: ra
         for method, row, made, seconds in answers(pipe, photo, vocabulary, part, methods, done):
             tally = Tally(len(NOUNS))
             tally.add(truth, np.append(used, -1)[made.labels])
-            counts = [[int(i), int(j), int(tally.confusion[i, j])] for i, j in zip(*tally.confusion.nonzero())]
+            counts = [[int(i), int(j), int(tally.confusion[i, j])] for i, j in np.argwhere(tally.confusion)]
             kept.add(seed=seed, part=part, method=method, row=row, counts=counts, f1=tally.boundary_f1,
                      seconds=round(seconds, 5), regions=len(made.regions))  # fmt: skip
         print(f"{part}: scene {number} of {len(seeds)}", end="\r", flush=True)

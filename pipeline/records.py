@@ -16,9 +16,10 @@ import numpy as np
 from .arrays import frozen
 from .edit_records import EditRequest, EditResult
 from .errors import NamebrushError
+from .kept_logits import KeptLogits
 
-__all__ = ["NO_CLASS", "Box", "ClassName", "EditRequest", "EditResult", "Encoded", "FeatureMap", "Photo", "Prompt",
-           "Region", "SamEmbedding", "Segmentation", "Vocabulary"]  # fmt: skip
+__all__ = ["NO_CLASS", "Box", "ClassName", "EditRequest", "EditResult", "Encoded", "FeatureMap", "KeptLogits", "Photo",
+           "Prompt", "Region", "SamEmbedding", "Segmentation", "Vocabulary"]  # fmt: skip
 
 Box = tuple[int, int, int, int]
 NO_CLASS = -1
@@ -222,7 +223,8 @@ class Region:
         prompt: what SAM was asked to make it.
         made_by: who drew its edges: "sam", "grabcut", "coarse" (kept from the labels) or "mask" (given).
         iou: SAM's predicted IoU, or None.
-        logits: float32 [4g, 4g] SAM's low-resolution answer, from which a correction starts, or None.
+        logits: SAM's low-resolution answer, from which a correction starts, or None; given as float [4g, 4g] it is
+            kept small (`KeptLogits`).
         accepted: a person said it is right; corrections of other regions leave its pixels alone.
     """
 
@@ -236,12 +238,14 @@ class Region:
     prompt: Prompt
     made_by: str
     iou: float | None = None
-    logits: np.ndarray | None = None
+    logits: KeptLogits | None = None
     accepted: bool = False
 
     def __post_init__(self):
         x0, y0, x1, y1 = self.box
         object.__setattr__(self, "crop", frozen(self.crop, np.bool_, "Region.crop", y1 - y0, x1 - x0))
+        if isinstance(self.logits, np.ndarray):
+            object.__setattr__(self, "logits", KeptLogits.of(self.logits))
 
     @classmethod
     def from_mask(cls, mask: np.ndarray, **fields) -> Region:

@@ -75,12 +75,12 @@ def merge(segmentation: Segmentation, region_ids: Sequence[int]) -> Segmentation
     parts = [segmentation.region(i) for i in ids]
     first = parts[0]
     mask = np.any([r.mask for r in parts], axis=0)
-    logits = [r.logits for r in parts]
-    known = all(x is not None and x.shape == logits[0].shape for x in logits) if logits[0] is not None else False
+    logits = [r.logits for r in parts if r.logits is not None]
+    known = len(logits) == len(parts) and len({x.side for x in logits}) == 1
     whole = Region.from_mask(
         mask, id=first.id, class_index=first.class_index, name=first.name, prompt=joined([r.prompt for r in parts]),
         score=float(np.average([r.score for r in parts], weights=[r.area for r in parts])), made_by=first.made_by,
-        logits=np.max(logits, axis=0) if known else None, accepted=all(r.accepted for r in parts),
+        logits=np.max([x.whole() for x in logits], axis=0) if known else None, accepted=all(r.accepted for r in parts),
     )  # fmt: skip
     changed: dict[int, tuple[Region, ...]] = {r.id: () for r in parts}
     changed[first.id] = (whole,)

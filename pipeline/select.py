@@ -132,8 +132,8 @@ def _ask_sam(
     then the best of SAM's three masks."""
     low = low_side(sam)
     if region is not None:
-        fits = region.logits is not None and region.logits.shape == (low, low)
-        start = region.logits if fits else mask_to_logits(region.mask, embedding, low)
+        fits = region.logits is not None and region.logits.side == low
+        start = region.logits.whole() if fits else mask_to_logits(region.mask, embedding, low)
         prompt = Prompt(prompt.points, prompt.labels, prompt.box, np.asarray(start, np.float32))
     single = region is None and prompt.box is None and len(prompt.points) == 1
     logits, iou = decode(sam, embedding, [prompt], multimask=single and sam.zoom is None)

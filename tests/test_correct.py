@@ -29,7 +29,7 @@ def shown(pipe, work):
 
     hooks = [
         sam.mask_decoder.iou_prediction_head.register_forward_hook(count),
-        sam.prompt_encoder.mask_downscaling.register_forward_pre_hook(
+        sam.prompt_encoder.mask_downscaling[0].register_forward_pre_hook(
             lambda module, args: seen["masks"].append(args[0].numpy().copy())
         ),
     ]
@@ -47,7 +47,7 @@ def test_one_click_decodes_one_region_from_its_own_logits(pipe, found):
         changed, seen = shown(pipe, lambda: pipe.correct(found, target.id, add=[(x0 + 1, y0 + 1, 0)], gate="sam"))
     assert not any(counts.values()), "no encoder runs"
     (mask,) = seen["masks"]
-    assert mask.shape[0] == 1 and np.array_equal(mask[0, 0], target.logits) and seen["decoded"] == 1
+    assert mask.shape[0] == 1 and np.array_equal(mask[0, 0], target.logits.whole()) and seen["decoded"] == 1
     made = changed.region(target.id)
     assert (made.id, made.name, made.class_index) == (target.id, target.name, target.class_index)
     assert made.prompt.labels.tolist() == [*target.prompt.labels.tolist(), 0] and made.made_by == "sam"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 
 from pipeline.errors import NamebrushError
-from pipeline.records import ClassName, Prompt, Vocabulary
+from pipeline.records import ClassName, KeptLogits, Prompt, Vocabulary
 from pipeline.refine.assemble import Asked, assemble
 from pipeline.refine.refine import empty_embedding
 from pipeline.refine.regions import areas, find_components, ignore_weak, to_grid, working_size
@@ -77,7 +77,7 @@ def link(labels: np.ndarray, source: np.ndarray, prompts: int, smallest: float =
     """Regions of literal labels and sources."""
     asked = Asked(
         [Prompt(np.full((1, 2), i, np.float32), np.ones(1, np.int32), (i, i, i + 2, i + 2)) for i in range(prompts)],
-        np.arange(prompts, dtype=np.float32)[:, None, None] * np.ones((prompts, 4, 4), np.float32),
+        [KeptLogits.of(np.full((4, 4), i, np.float32)) for i in range(prompts)],
         np.linspace(0.5, 0.9, prompts).astype(np.float32),
     )
     scores = np.full((2, *labels.shape), 0.5, np.float32)
@@ -109,7 +109,7 @@ def test_joined_regions_join_their_points_boxes_and_logits():
     source = np.array([[2, 2, 2, 1, 1, 2]], np.int32)
     (region,) = link(labels, source, 3)
     assert region.prompt.points.tolist() == [[2, 2], [1, 1]] and region.prompt.box == (1, 1, 4, 4)
-    assert region.iou == pytest.approx(0.9) and (region.logits == 2).all()
+    assert region.iou == pytest.approx(0.9) and (region.logits.whole() == 2).all()
 
 
 def test_a_region_mostly_left_over_is_coarse_with_the_prompt_that_was_rejected():

@@ -40,7 +40,8 @@ def test_optimized_is_sam_on_a_processor(pipe):
     assert (plain.labels == fast.labels).all() and len(plain.regions) == len(fast.regions)
 
 
-def test_diffusion_without_a_unet_is_refused_in_one_line(pipe):
+def test_diffusion_without_a_unet_is_refused_in_one_line(pipe, monkeypatch):
+    monkeypatch.setattr(pipe.models, "has_part", lambda kind: False)
     with pytest.raises(NamebrushError, match="needs a diffusion model with a UNet.*inpaint="):
         find(pipe, refine="diffusion")
     with pytest.raises(NamebrushError, match="Edges must be one of sam, optimized"):

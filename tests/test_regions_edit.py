@@ -89,7 +89,7 @@ def test_merging_joins_masks_prompts_and_names(found):
     one = merge(found, [0, 1])
     consistent(one)
     assert [(r.id, r.area) for r in one.regions] == [(0, 8), (2, 4)]
-    assert len(one.region(0).prompt.points) == 2 and (one.region(0).logits == 2).all()
+    assert len(one.region(0).prompt.points) == 2 and (one.region(0).logits.whole() == 2).all()
     assert one.region(0).score == pytest.approx(0.75)
     over = merge(found, [2, 0])
     consistent(over)

@@ -170,7 +170,7 @@ def test_a_click_is_one_decoder_call_and_no_encoder_call():
     with counted(sam) as calls:
         region = select(photo_of(pixels), sam, lambda: embedding, points=[(150, 110)], gate="sam")
     assert calls == {"image_encoder": 0, "prompt_encoder": 1}
-    assert region.made_by == "sam" and region.logits.shape == (low_side(sam),) * 2
+    assert region.made_by == "sam" and region.logits.side == low_side(sam)
     assert region.score == pytest.approx(min(max(region.iou, 0), 1)) and region.prompt.mask is None
 
 
@@ -180,7 +180,7 @@ def test_a_correction_starts_from_the_stored_logits():
     photo, embedding = photo_of(pixels), embed(sam, pixels)
     first = select(photo, sam, embedding, points=[(150, 110)], gate="sam")
     second = select(photo, sam, embedding, points=[(20, 20, 0)], region=first, gate="sam")
-    assert (second.prompt.mask == first.logits).all()
+    assert (second.prompt.mask == first.logits.whole()).all()
     assert second.prompt.points.tolist() == [[150, 110], [20, 20]] and second.prompt.labels.tolist() == [1, 0]
     again = select(photo, sam, embedding, points=[(150, 110), (20, 20, 0)], region=first, gate="sam")
     assert (again.mask == second.mask).all(), "points may be given anew or only the new ones"
@@ -234,7 +234,7 @@ def test_grabcut_redraws_the_edges_of_sams_mask_and_keeps_its_logits(monkeypatch
     redrawn = select(photo_of(pixels), sam, gate="sam+grabcut", **ask)
     assert (plain.made_by, redrawn.made_by) == ("sam", "grabcut")
     assert iou(redrawn.mask, mask) > iou(plain.mask, mask) + 0.1
-    assert (redrawn.logits == logits[0]).all() and redrawn.iou == plain.iou == pytest.approx(0.7)
+    assert (redrawn.logits.whole() == logits[0]).all() and redrawn.iou == plain.iou == pytest.approx(0.7)
     monkeypatch.setattr("pipeline.select.cut", lambda *_: Cut(~plain.mask, 1.0))
     lost = select(photo_of(pixels), sam, gate="sam+grabcut", **ask)
     assert lost.made_by == "sam" and (lost.mask == plain.mask).all(), "grabCut lost the thing"

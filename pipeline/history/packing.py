@@ -17,6 +17,7 @@ from PIL import Image
 
 from ..edit_records import EditRequest, EditResult
 from ..errors import NamebrushError
+from ..kept_logits import KeptLogits
 from ..photo import pixel_hash
 from ..records import ClassName, Photo, Prompt, Region, Segmentation, Vocabulary
 from ..rle import decode_rle, encode_region, encode_rle
@@ -104,9 +105,10 @@ def unpack_segmentation(packed: Mapping, photo: Photo, get: Get) -> Segmentation
 
 def _pack_region(region: Region, stem: str, arrays: dict[str, np.ndarray]) -> dict:
     prompt = region.prompt
-    for part, array in (("logits", region.logits), ("mask", prompt.mask)):
-        if array is not None:
-            arrays[f"{part}{stem}"] = array
+    if prompt.mask is not None:
+        arrays[f"mask{stem}"] = prompt.mask
+    if region.logits is not None:
+        arrays.update({f"logits-{part}{stem}": array for part, array in region.logits.packed().items()})
     return {
         **{name: getattr(region, name) for name in _PLAIN_REGION},
         "rle": encode_region(region), "points": prompt.points.tolist(), "labels": prompt.labels.tolist(),
@@ -120,7 +122,10 @@ def _unpack_region(packed: Mapping, stem: str, arrays: Mapping[str, np.ndarray])
         None if packed["prompt_box"] is None else tuple(packed["prompt_box"]), arrays.get(f"mask{stem}"),
     )  # fmt: skip
     plain = {name: packed[name] for name in _PLAIN_REGION if name in packed}
-    return Region.from_mask(decode_rle(packed["rle"]), prompt=prompt, logits=arrays.get(f"logits{stem}"), **plain)
+    kept = {part: arrays.get(f"logits-{part}{stem}") for part in ("fine", "coarse", "place")}
+    # Older files hold answers whole.
+    logits = arrays.get(f"logits{stem}") if kept["place"] is None else KeptLogits.unpacked(kept)
+    return Region.from_mask(decode_rle(packed["rle"]), prompt=prompt, logits=logits, **plain)
 
 
 def pack_request(request: EditRequest, put: Put) -> dict:

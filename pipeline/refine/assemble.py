@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Prompt, Region, SamEmbedding, Vocabulary
+from ..records import KeptLogits, Prompt, Region, SamEmbedding, Vocabulary
 from ..regions_edit import joined
 from .merge import photo_probability
 from .prompts import mask_prompt
@@ -33,10 +33,10 @@ JOINS = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What SAM was asked and answered: per region its prompt, the logits float32 [N, low, low], predicted IoU [N]."""
+    """What SAM was asked and answered: per region its prompt, its logits as they are kept, predicted IoU [N]."""
 
     prompts: Sequence[Prompt] = ()
-    logits: np.ndarray | None = None
+    logits: Sequence[KeptLogits] = ()
     iou: np.ndarray | None = None
 
 
@@ -102,7 +102,9 @@ def _linked(sources: np.ndarray, asked: Asked) -> dict | None:
     main = int(won.argmax())
     others = [int(i) for i in np.flatnonzero(won >= JOINS * len(sources)) if i != main]
     prompt = joined([asked.prompts[i] for i in (main, *others)]) if others else asked.prompts[main]
-    logits = asked.logits[[main, *others]].max(axis=0)
+    logits = asked.logits[main]
+    if others:
+        logits = KeptLogits.of(np.max([asked.logits[i].whole() for i in (main, *others)], axis=0))
     return {"prompt": prompt, "made_by": "sam", "iou": float(asked.iou[main]), "logits": logits}
 
 

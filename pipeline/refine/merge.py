@@ -1,4 +1,4 @@
-"""SAM's answers back to labels: Trident's overlap rule, without holding a map per class."""
+"""SAM's answers back to labels: Trident's overlap rule, without holding a map per class, answer after answer."""
 
 from __future__ import annotations
 
@@ -59,41 +59,61 @@ def merge(
         int32 [H, W] labels, and int32 [H, W] sources: i where region i's mask won, N + i where region i's coarse area
         remains, -1 where nobody was asked.
     """
-    size = labels.shape
-    refined, best = labels.copy(), np.zeros(size, np.float32)
-    source = _coarse_sources(components, grid, size)
-    if not kept.any():
-        return refined, source
-    current, probability = None, None
+    canvas = Canvas(labels, scores, components, embedding, grid, refined_scores)
     for i in np.flatnonzero(kept):
         step(int(i))
-        c = components[i].class_index
-        box, answer = (closer or {}).get(int(i), (None, None))
+        canvas.place(int(i), logits[i], (closer or {}).get(int(i)))
+    return canvas.finished(kept, protect_failed)
+
+
+class Canvas:
+    """Labels on which answers are placed one after another, so that not all of them need to be held at once.
+
+    Arguments as for `merge`.
+    """
+
+    def __init__(self, labels, scores, components, embedding, grid, refined_scores=None):
+        self.labels, self.scores, self.components, self.grid = labels, scores, components, grid
+        self.embedding, self.refined_scores = embedding, refined_scores
+        self.refined, self.best = labels.copy(), np.zeros(labels.shape, np.float32)
+        self.source = _coarse_sources(components, grid, labels.shape)
+        self._probability: tuple[int, np.ndarray] | None = None
+
+    def place(self, index: int, logits: np.ndarray, closer: tuple[Box, np.ndarray] | None = None) -> None:
+        """Let the answer float32 [low, low] to region `index`, or a closer look's, take the pixels it wins."""
+        size, c = self.labels.shape, self.components[index].class_index
+        box, answer = closer or (positive_box(logits, self.embedding, size), None)
         if box is None:
-            box = positive_box(logits[i], embedding, size)
-        if box is None:
-            continue
-        if c != current:
-            current, probability = c, photo_probability(scores, c, size)
+            return
+        if self._probability is None or self._probability[0] != c:
+            self._probability = (c, photo_probability(self.scores, c, size))
         at = (slice(box[1], box[3]), slice(box[0], box[2]))
         if answer is None:
-            answer = upsample(logits[i : i + 1], embedding, box, size)[0]
-        value = probability[at] / (1 + np.exp(-np.maximum(answer, 0)))
-        value[answer <= 0] = 0
-        wins = value > best[at]
-        best[at][wins] = value[wins]
-        refined[at][wins] = c
-        source[at][wins] = i
-        if refined_scores is not None:
-            np.maximum(refined_scores[c][at], value, out=refined_scores[c][at])
-    if protect_failed or refined_scores is not None:
-        failed = _failed_area(components, kept, grid, size)
-        if refined_scores is not None:
-            for c, known in enumerate(refined_scores):
-                np.maximum(known, photo_probability(scores, c, size), out=known, where=failed)
+            answer = upsample(logits[None], self.embedding, box, size)[0]
+        value = np.exp(-np.maximum(answer, 0))
+        value += 1
+        np.divide(self._probability[1][at], value, out=value)
+        value *= answer > 0
+        wins = value > self.best[at]
+        np.copyto(self.best[at], value, where=wins)
+        np.copyto(self.refined[at], np.int32(c), where=wins)
+        np.copyto(self.source[at], np.int32(index), where=wins)
+        if self.refined_scores is not None:
+            np.maximum(self.refined_scores[c][at], value, out=self.refined_scores[c][at])
+
+    def finished(self, kept: np.ndarray, protect_failed: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and sources, see `merge`; `kept` bool [N] says which regions' answers were placed."""
+        if not kept.any() or not (protect_failed or self.refined_scores is not None):
+            return self.refined, self.source
+        failed = _failed_area(self.components, kept, self.grid, self.labels.shape)
+        if self.refined_scores is not None:
+            for c, known in enumerate(self.refined_scores):
+                np.maximum(known, photo_probability(self.scores, c, self.labels.shape), out=known, where=failed)
         if protect_failed:
-            _restore(failed, labels, scores, best, refined, source, components, grid)
-    return refined, source
+            _restore(
+                failed, self.labels, self.scores, self.best, self.refined, self.source, self.components, self.grid
+            )
+        return self.refined, self.source
 
 
 def _coarse_sources(components, grid, size) -> np.ndarray:

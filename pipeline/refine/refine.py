@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from ..models.records import SamModel
 from ..progress import Progress
-from ..records import Photo, Prompt, Region, SamEmbedding, Vocabulary
+from ..records import KeptLogits, Photo, Prompt, Region, SamEmbedding, Vocabulary
 from .assemble import Asked, assemble
 from .closer import look_closer_at_regions
 from .islands import absorb
-from .merge import NOBODY, merge
+from .merge import NOBODY, Canvas
 from .prompts import region_prompts
 from .regions import Component, find_components, ignore_weak, to_grid, working_size
-from .sam import decode, input_size, low_side, side
+from .sam import decode, grid_size, input_size, low_side, side
 from .settings import RefineSettings
 
 METHODS = ("none", "sam", "optimized")
+#: Regions asked about at a time: what SAM answers is placed and kept small before it answers more.
+CHUNK = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,27 +120,46 @@ def refine(
     progress.step("Finding regions", 0.0)
     questions = ask(labels, scores, embedding, low, settings)
     count = len(questions.components)
-    progress.step(f"SAM refines {count} region{'s' * (count != 1)}", 0.2)
-    logits, iou = decode(
-        sam, embedding, questions.prompts, rowwise_masks=settings.rowwise_masks, mixed=method == "optimized"
-    )
-    kept = iou > (sam.iou_threshold if settings.iou_threshold is None else settings.iou_threshold)
-    closer = None
-    if settings.look_twice:
-        closer = look_closer_at_regions(
-            sam, photo.pixels, embedding, questions.prompts, logits, kept,
-            lambda done, all_: progress.step(f"Looking closer at {all_} things", 0.4 + 0.2 * done / max(all_, 1)),
-        )  # fmt: skip
-    refined, source = merge(
-        labels, scores, questions.components, logits, kept, embedding, questions.grid, settings.protect_failed,
-        step=lambda done: progress.step("Placing masks", 0.6 + 0.3 * done / count), closer=closer,
-    )  # fmt: skip
+    gate = sam.iou_threshold if settings.iou_threshold is None else settings.iou_threshold
+    canvas = Canvas(labels, scores, questions.components, embedding, questions.grid)
+    answers, quality = [], np.zeros(count, np.float32)
+    for start in range(0, count, CHUNK):
+        share = 0.2 + 0.7 * start / count
+        progress.step(f"SAM refines {count} region{'s' * (count != 1)}", share)
+        prompts = questions.prompts[start : start + CHUNK]
+        logits, iou = decode(
+            sam, embedding, prompts, rowwise_masks=settings.rowwise_masks, mixed=method == "optimized"
+        )
+        quality[start : start + CHUNK] = iou
+        closer = {}
+        if settings.look_twice:
+            closer = look_closer_at_regions(
+                sam, photo.pixels, embedding, prompts, logits, iou > gate,
+                lambda done, all_, share=share: progress.step(f"Looking closer at {all_} things", share),
+            )  # fmt: skip
+        progress.step("Placing masks", share)
+        for i in np.flatnonzero(iou > gate):
+            canvas.place(start + int(i), logits[i], closer.get(int(i)))
+        answers += [_kept(low, c, embedding, questions.grid)
+                    for low, c in zip(logits, questions.components[start : start + CHUNK], strict=True)]  # fmt: skip
+    refined, source = canvas.finished(quality > gate, settings.protect_failed)
     progress.step("Listing regions", 0.9)
     tidy = absorb(refined, scores, settings.islands * smallest)
     source[tidy != refined] = NOBODY
     refined = tidy
-    asked = Asked(questions.prompts, logits, iou)
+    asked = Asked(questions.prompts, answers, quality)
     return refined, assemble(refined, source, asked, scores, vocabulary, embedding, low, smallest, settings)
+
+
+def _kept(logits: np.ndarray, component: Component, embedding: SamEmbedding, grid: tuple[int, int]) -> KeptLogits:
+    """An answer as a region keeps it: fine where it is above zero, as far as half the region's size around it."""
+    low, square = len(logits), max(embedding.input_size)
+    high, wide = (n / square * low for n in grid_size(grid, embedding))
+    x0, y0, x1, y1 = np.array(component.box) * ([wide / grid[1], high / grid[0]] * 2)
+    reach = max(x1 - x0, y1 - y0) / 2
+    x, y, w, h = cv2.boundingRect((logits > 0).view(np.uint8))
+    around = (max(x, x0 - reach), max(y, y0 - reach), min(x + w, x1 + reach), min(y + h, y1 + reach))
+    return KeptLogits.of(logits, around)
 
 
 def empty_embedding(photo_size: tuple[int, int], square: int) -> SamEmbedding:

@@ -14,7 +14,7 @@ import numpy as np
 from ..models.records import Sam2, SamModel
 from ..progress import Progress
 from ..proposals.masks import automatic_masks
-from ..records import Prompt, Region, SamEmbedding, Vocabulary
+from ..records import KeptLogits, Prompt, Region, SamEmbedding, Vocabulary
 from .assemble import SPECK, Asked, assemble
 from .islands import absorb
 from .merge import NOBODY
@@ -101,7 +101,8 @@ def _around_points(labels, embedding, sam, least, votes: VoteSettings, progress:
             best[at][wins], refined[at][wins], source[at][wins] = agreement, c, len(kept)
             kept.append((i, j))
     rows, masks = [i for i, _ in kept], [j for _, j in kept]
-    return refined, source, Asked([prompts[i] for i in rows], logits[rows, masks], iou[rows, masks])
+    answers = [KeptLogits.of(logits[i, j]) for i, j in kept]
+    return refined, source, Asked([prompts[i] for i in rows], answers, iou[rows, masks])
 
 
 def _all_masks(labels, embedding, sam, iou, votes: VoteSettings, progress: Progress):
@@ -115,7 +116,7 @@ def _all_masks(labels, embedding, sam, iou, votes: VoteSettings, progress: Progr
         counts = np.bincount(labels[at][mask] + 1)
         if counts.max() >= votes.vote_agreement * mask.sum():
             refined[at][mask], source[at][mask] = counts.argmax() - 1, k
-    return refined, source, Asked(found.prompts, found.logits, found.iou)
+    return refined, source, Asked(found.prompts, [KeptLogits.of(low) for low in found.logits], found.iou)
 
 
 def _placed(logits: np.ndarray, embedding: SamEmbedding, size: tuple[int, int]):
