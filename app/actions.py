@@ -200,7 +200,7 @@ def open_session(session: Session, path: str | Path, progress: Progress) -> Told
     history = read_session(path, progress).trimmed(MAX_STEPS, MAX_BYTES)
     session.stop()
     session.history, session.picked, session.corner, session.comparing = history, (), None, False
-    session.suggestions, session.compared, session.explained = (), (), ()
+    session.suggestions, session.compared, session.explained, session.kept = (), (), (), history.steps
     return Told(session.say("session_opened", steps=session.count(len(history.steps), "step")))
 
 

@@ -275,7 +275,10 @@ class Wiring(Views):
                     saving = files.SaveSettings(**read(self.save_controls, values))
                     with files.written(session, kind, saving) as path:
                         told = Told(session.say("ready", name=path.name))
-                        yield {page.file: str(path), page.status: texts.status(told)}
+                        yield {
+                            page.file: str(path), page.status: texts.status(told),
+                            page.history: texts.history(session),
+                        }  # fmt: skip
                         return
                 except NamebrushError as error:
                     told = Told(session.heard(str(error)), "error")
@@ -286,7 +289,7 @@ class Wiring(Views):
         for kind in files.KINDS:
             button = getattr(page, f"save_{kind}")
             saved = button.click(
-                saver(kind), [page.session, *(c.component for c in self.save_controls)], [page.file, page.status],
-                show_progress="hidden", concurrency_limit=4, **PRIVATE,
+                saver(kind), [page.session, *(c.component for c in self.save_controls)],
+                [page.file, page.status, page.history], show_progress="hidden", concurrency_limit=4, **PRIVATE,
             )  # fmt: skip
             saved.then(None, [page.file], None, js="(file) => namebrush.fetchFile(file)", **PRIVATE)

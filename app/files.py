@@ -78,7 +78,9 @@ def written(session: Session, kind: str, saving: SaveSettings | None = None) -> 
             path.write_bytes(_layers(step))
         elif kind == "session":
             path = out / f"{base}{ENDING}"
-            save_session(session.history, path)
+            history = session.history
+            save_session(history, path)
+            session.kept = history.steps
         elif kind == "photo":
             path = out / f"{base}-namebrush.{saving.photo}"
             step.photo.save(path, quality=saving.quality)

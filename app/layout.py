@@ -232,7 +232,6 @@ def _save(p: dict) -> None:
                     say("en", f"save_{kind}"), size="sm", min_width=48, elem_id=f"save-{kind}"
                 )
         with gr.Row(elem_classes="nb-tight", elem_id="whole"):
-            _own('<h2 class="nb-title" data-t="session">Session</h2>', "session-title")
             p["save_session"] = gr.Button(say("en", "save_session"), size="sm", min_width=48, elem_id="save-session")
             p["open_session"] = gr.UploadButton(
                 say("en", "open_session"), size="sm", min_width=48, elem_id="open-session", file_types=[".zip"]

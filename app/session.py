@@ -29,6 +29,7 @@ class Session:
 
     Attributes:
         history: all steps, with the branches that were left, and where in it the page stands.
+        kept: the steps a session file holds already, or ().
         picked: ids of the picked regions of the current step.
         corner: first corner of a box that is being drawn, in photo pixels, or None.
         layers: which layers are drawn over the photo.
@@ -48,6 +49,7 @@ class Session:
     """
 
     history: History = field(default_factory=History)
+    kept: tuple[Step, ...] = ()
     picked: tuple[int, ...] = ()
     corner: tuple[int, int] | None = None
     layers: tuple[str, ...] = DEFAULT_LAYERS
@@ -105,8 +107,9 @@ class Session:
 
     @property
     def has_work(self) -> bool:
-        """Whether leaving the page would lose something made here."""
-        return any(s.edit is not None or any(r.class_index < 0 for r in s.regions) for s in self.history.steps)
+        """Whether leaving the page would lose something made here that is in no session file."""
+        made = (s.edit is not None or any(r.class_index < 0 for r in s.regions) for s in self.history.steps)
+        return self.history.steps is not self.kept and any(made)
 
     def say(self, key: str, **values: object) -> str:
         """A sentence in the visitor's language; see `words.say`."""

@@ -84,14 +84,16 @@ namebrush.explain = (() => {
       const rows = [];
       for (const one of data.maps) {
         const picture = await heat(one.file.url);
+        picture.at = [data.x, data.y];
         const button = make('button', { type: 'button', class: 'nb-map', 'aria-pressed': 'false', 'data-map': one.name, onclick: () => {
           chosen = chosen === one.name ? null : one.name;
           for (const b of maps.querySelectorAll('button')) b.setAttribute('aria-pressed', b.dataset.map === chosen);
           tell('heat', chosen ? picture : null);
-        } }, picture, make('span', {}, t(`map_${one.name}`)), make('em', {}, `${one.low} … ${one.high}`));
+        } }, picture, make('span', {}, t(`map_${one.name}`)), make('em', { class: 'nb-range' }, make('span', {}, one.low.toFixed(2)), make('i', { 'aria-hidden': 'true' }), make('span', {}, one.high.toFixed(2))));
         rows.push(button);
       }
       maps.replaceChildren(...rows);
+      if (scene) maps.style.setProperty('--photo', `${scene.photo.width} / ${scene.photo.height}`);
       chosen = null;
       rows[0].click();
     }

@@ -5,8 +5,11 @@ namebrush.models = (() => {
 
   function part(one) {
     const state = one.loaded ? t('part_loaded') : one.here ? t('part_here') : t('part_fetch');
-    return make('tr', {}, make('td', {}, make('b', {}, one.title), make('br'), make('small', {}, one.card)),
-      make('td', {}, size(one.bytes)), make('td', {}, one.licence), make('td', {}, state));
+    const more = one.readme ? make('details', {}, make('summary', {}, t('whole_card')), make('div', { class: 'nb-readme', tabindex: '0' }, one.readme))
+      : one.page ? make('a', { href: one.page, target: '_blank', rel: 'noreferrer noopener' }, t('its_page')) : null;
+    return make('tr', {}, make('td', {}, make('b', {}, one.title), make('br'), make('small', {}, one.card), make('br'), more),
+      make('td', {}, size(one.bytes)), make('td', {}, one.licence),
+      make('td', {}, state, ...(one.memory ? [make('br'), make('small', {}, t('holds', { size: size(one.memory) }))] : [])));
   }
 
   function preset(one, choose) {

@@ -62,6 +62,11 @@ Object.assign(namebrush, (() => {
       $(e.shiftKey ? '#redo' : '#undo')?.click();
       return;
     }
+    if (control && e.key.toLowerCase() === 's') {
+      e.preventDefault();
+      $('#save-session')?.click();
+      return;
+    }
     if (control || e.altKey) return;
     if (e.key === '?') return help();
     if (e.key === 'Delete' || e.key === 'Backspace') { e.preventDefault(); $('#go')?.click(); return; }
@@ -116,7 +121,11 @@ Object.assign(namebrush, (() => {
   // The header's buttons; a chosen language is told to the server, which writes its lines in it.
   function header(element, trigger) {
     namebrush.speak(element);
-    const told = () => { if (namebrush.lang !== 'en') trigger('lang', { value: namebrush.lang }); };
+    let said = 'en'; // what the server was told last
+    const told = (lang) => {
+      if (lang !== said) trigger('lang', { value: lang });
+      said = lang;
+    };
     element.addEventListener('click', (e) => {
       const button = e.target.closest('button');
       if (!button) return;
@@ -129,11 +138,12 @@ Object.assign(namebrush, (() => {
         const next = codes[(codes.indexOf(namebrush.lang) + 1) % codes.length];
         keep('lang', next);
         namebrush.setLang(next);
-        trigger('lang', { value: next });
       } else if (button.id === 'help') help();
       else if (button.dataset.viewName) setView(button.dataset.viewName);
     });
-    setTimeout(told, 0);
+    // The page may learn its language before this is here, or after.
+    namebrush.on('lang', told);
+    setTimeout(() => told(namebrush.lang), 0);
   }
 
   return { start, fetchFile, header, setView };

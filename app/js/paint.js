@@ -97,6 +97,22 @@ namebrush.Painter = class {
     context.fillRect(0, 0, width, height);
   }
 
+  // The place a heat map speaks of: a cross that keeps its size, light within dark.
+  target(context, x, y) {
+    if (x === undefined) return;
+    const arm = 11 / this.view.scale;
+    for (const [color, wide] of [['rgba(0, 0, 0, .75)', 4.5], ['#fff', 1.8]]) {
+      context.strokeStyle = color;
+      context.lineWidth = wide / this.view.scale;
+      context.beginPath();
+      context.moveTo(x - arm, y);
+      context.lineTo(x + arm, y);
+      context.moveTo(x, y - arm);
+      context.lineTo(x, y + arm);
+      context.stroke();
+    }
+  }
+
   drawUnder() {
     const start = performance.now();
     this.drawAll();
@@ -133,6 +149,7 @@ namebrush.Painter = class {
     if (this.heat) {
       context.imageSmoothingEnabled = true;
       context.drawImage(this.heat, 0, 0, width, height);
+      this.target(context, ...(this.heat.at ?? []));
       return;
     }
     if (!scene.picture) return;

@@ -176,7 +176,7 @@ namebrush.panel = (() => {
       box.replaceChildren(...(data.candidates || []).map((one, i) => make('button', {
         type: 'button', 'aria-pressed': String(one.now), title: one.note, 'aria-label': t('candidate', { number: i + 1, note: one.note }),
         onclick: () => trigger('candidate', { number: i }),
-      }, make('img', { src: one.file.url, alt: '' }))));
+      }, make('img', { src: one.file.url, alt: '' }), make('span', {}, one.note))));
     });
   }
   document.addEventListener('click', (e) => { if (e.target.closest?.('.nb-clear')) tell('pick', []); });

@@ -38,5 +38,6 @@ KEYS = (
     ("V", "tool_pick"), ("A", "tool_add"), ("S", "tool_subtract"), ("B", "tool_box"), ("P", "tool_brush"),
     ("E", "tool_erase"), ("H", "tool_hand"), ("[ ]", "help_brush"), (", .", "help_step"), ("Enter", "help_enter"),
     ("Esc", "help_escape"), ("← → ↑ ↓", "help_arrows"), ("F O N R C", "help_layers"), ("+ − 0 1", "help_zoom"),
-    ("W", "help_wipe"), ("/", "help_words"), ("Del", "help_change"), ("Ctrl+Z", "help_undo"), ("?", "help"),
+    ("W", "help_wipe"), ("/", "help_words"), ("Del", "help_change"), ("Ctrl+Z", "help_undo"), ("Ctrl+S", "help_save"),
+    ("?", "help"),
 )  # fmt: skip

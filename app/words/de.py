@@ -87,7 +87,8 @@ SERVER = {
     "undo": "Zurück", "redo": "Vor", "open": "Foto öffnen", "prompt_hint": "a red fox",
     "settings": "Einstellungen",
     "save_photo": "Foto", "save_masks": "Masken", "save_regions": "Tabelle", "save_overlay": "Bild",
-    "save_layers": "Ebenen", "save_session": "Sichern", "open_session": "Öffnen",
+    "save_layers": "Ebenen", "save_session": "Sitzung sichern",
+    "open_session": "Sitzung öffnen",
     "all_masks_plain": "Dieser Browser lässt Bilder nicht zurücklesen; gezeigt wird die einfache Ansicht.",
     "compare_empty": "Wähle zwei oder mehr Felder und drücke Vergleichen.",
     "compare_words": "Nenne zuerst Dinge auf der Seite Bearbeiten: dieselben Worte werden hier verglichen.",
@@ -101,7 +102,7 @@ SERVER = {
 BROWSER = {
     "edit": "Bearbeiten", "compare": "Vergleichen", "explain": "Erklären", "theme": "Hell oder dunkel",
     "lang": "English", "help": "Tasten und Hilfe", "close": "Schließen",
-    "stop": "Anhalten", "session": "Sitzung",
+    "stop": "Anhalten",
     "left_seconds": "noch etwa {count} s", "left_minutes": "noch etwa {count} min",
     "replace_session": "Eine Sitzung zu öffnen ersetzt, was jetzt auf dem Tisch liegt. Sichere es vorher, wenn du es "
     "behalten willst. Die andere Sitzung öffnen?",
@@ -112,7 +113,7 @@ BROWSER = {
     "help_arrows": "Auf dem Foto: ein Kreuz bewegen; Leertaste benutzt dort das Werkzeug",
     "help_layers": "Masken, Umrisse, Namen, Fragen, Werte", "help_zoom": "Näher, ferner, ganzes Foto, wahre Pixel",
     "help_wipe": "Vorher und nachher", "help_words": "Namen eingeben", "help_change": "Gewähltes ändern",
-    "help_undo": "Zurück; mit Umschalt: vor",
+    "help_undo": "Zurück; mit Umschalt: vor", "help_save": "Die Sitzung sichern",
     "layers": "Ebenen", "layer_photo": "Foto", "layer_fill": "Masken", "layer_outline": "Umrisse",
     "layer_names": "Namen", "layer_prompts": "Fragen", "layer_scores": "Werte", "patterns": "Muster",
     "fade": "Stärke der Masken", "before_after": "Vorher und nachher", "zoom_in": "Näher", "zoom_out": "Ferner",
@@ -199,4 +200,5 @@ BROWSER = {
     "panel_size": "Größe der Felder",
     "compare_run": "Vergleichen",
     "words_hint": "dog; puppy, grass, sky",
+    "whole_card": "Die ganze Beschreibung", "its_page": "Seine Seite auf dem Hub", "holds": "{size} Gewichte",
 }  # fmt: skip

@@ -95,7 +95,8 @@ SERVER = {
     "words_hint": "dog; puppy, grass, sky", "find": "Find", "fine": "Fine edges", "fast": "Fast", "undo": "Undo",
     "redo": "Redo", "open": "Open a photo", "prompt_hint": "a red fox", "settings": "Settings",
     "save_photo": "Photo", "save_masks": "Masks", "save_regions": "Table", "save_overlay": "View",
-    "save_layers": "Layers", "save_session": "Save", "open_session": "Open",
+    "save_layers": "Layers", "save_session": "Save session",
+    "open_session": "Open session",
     "all_masks_plain": "This browser does not let a page read pictures back, so the plain view is shown.",
     # Compare
     "compare_empty": "Choose two or more panels, then press Compare.",
@@ -110,7 +111,7 @@ SERVER = {
 
 BROWSER = {
     "edit": "Edit", "compare": "Compare", "explain": "Explain", "theme": "Light or dark", "lang": "Deutsch",
-    "help": "Keys and help", "close": "Close", "stop": "Stop", "session": "Session",
+    "help": "Keys and help", "close": "Close", "stop": "Stop",
     "left_seconds": "about {count} s left", "left_minutes": "about {count} min left",
     "replace_session": "Opening a session replaces what is on the table now. Save it first if you want to keep it. "
     "Open the other session?",
@@ -120,7 +121,7 @@ BROWSER = {
     "help_arrows": "On the photo: move a cross; Space uses the tool there",
     "help_layers": "Masks, outlines, names, prompts, scores", "help_zoom": "Closer, farther, whole photo, true pixels",
     "help_wipe": "Before and after", "help_words": "Type names", "help_change": "Change what is picked",
-    "help_undo": "Undo; with Shift, redo",
+    "help_undo": "Undo; with Shift, redo", "help_save": "Save the session",
     "layers": "Layers", "layer_photo": "Photo", "layer_fill": "Masks", "layer_outline": "Outlines",
     "layer_names": "Names", "layer_prompts": "Prompts", "layer_scores": "Scores", "patterns": "Patterns",
     "fade": "Strength of the masks", "before_after": "Before and after", "zoom_in": "Closer", "zoom_out": "Farther",
@@ -204,4 +205,5 @@ BROWSER = {
     "panel_size": "Size of the panels",
     "compare_run": "Compare",
     "words_hint": "dog; puppy, grass, sky",
+    "whole_card": "The whole card", "its_page": "Its page on the hub", "holds": "{size} of weights",
 }  # fmt: skip

@@ -364,9 +364,10 @@ def test_a_session_file_brings_everything_back(session, tmp_path):
         assert path.name.endswith(".namebrush.zip")
         kept = tmp_path / path.name
         kept.write_bytes(path.read_bytes())
+    assert not session.has_work
     visitor = Session()
     told = actions.open_session(visitor, kept, Progress())
-    assert "4 steps" in told.text and visitor.step.kind == "hand" and visitor.has_work
+    assert "4 steps" in told.text and visitor.step.kind == "hand" and not visitor.has_work
     assert actions.words_of(visitor) == "dog; puppy, grass"
     assert [s.label for s in visitor.steps] == [s.label for s in session.steps]
     call = visitor.history.path()[1].call
@@ -377,7 +378,9 @@ def test_a_session_file_brings_everything_back(session, tmp_path):
     actions.jump(visitor, removed.id)
     assert visitor.step.photo.pixels[20, 40].tolist() == [7, 7, 7] and visitor.step.edit.changed_outside == 0
     actions.go(visitor, 0)
-    assert visitor.step.regions == ()
+    assert visitor.step.regions == () and not visitor.has_work
+    masks.draw_mask(visitor, {"box": (5, 5, 20, 20)}, Progress())
+    assert visitor.has_work
     with pytest.raises(NamebrushError, match="no longer kept"):
         actions.jump(visitor, 99)
 
