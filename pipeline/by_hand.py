@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .ample import ample
 from .correct import correct
 from .device import on_device, share_of, shared_progress
 from .edit.door import check_request, edit
@@ -65,7 +66,8 @@ class ByHand:
         asked = [(float(p[0]), float(p[1]), int(p[2]) if len(p) > 2 else 1) for p in points]
         with self._asking_sam(photo, run) as embedding:
             part = share_of(run, 0.8, 1.0)
-            return select(photo, self.models.sam, embedding, asked, box, region, chosen.gate, part)
+            made = select(photo, self.models.sam, embedding, asked, box, region, chosen.gate, part)
+            return ample(photo, made) if chosen.ample else made
 
     def correct(
         self,

@@ -266,6 +266,10 @@ class SelectSettings:
         "auto", "Masks by", "Who makes a mask from points and a box: auto takes whoever was measured to be better.",
         choices=("auto", "sam", "grabcut", "sam+grabcut"),
     )
+    ample: bool | None = setting(
+        None, "Ample", "A mask from points takes rather too much than too little, as removing needs; "
+        "if left out, the command line does so to remove and to replace.",
+    )
 
     def __post_init__(self):
         validate(self)

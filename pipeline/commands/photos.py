@@ -131,7 +131,8 @@ def run_edit(args: argparse.Namespace) -> None:
         tell(found.notes)
         what = [region for name in args.select for region in found.find(name)]
     elif mask is None and _ways(args):
-        what = pipe.select(photo, points, box, progress=progress, **by_hand)
+        wide = {"ample": changes.kind in ("remove", "replace"), **by_hand}
+        what = pipe.select(photo, points, box, progress=progress, **wide)
         print(f"Selected {what.area} pixels by {what.made_by}, score {what.score:.2f}")
     fields = {name: getattr(changes, name) for name in from_flags(args, EditSettings)}
     result = pipe.edit(photo, what, minus=minus, picture=picture, progress=progress, **fields)

@@ -3,9 +3,9 @@
 Coarse to fine. At the coarsest level the hole is closed from its border inwards, every pixel by what follows in the
 photo on patches like its surroundings; then search and vote alternate (see `patches`). Each finer level starts from
 the sources found before, twice as far apart, and improves them. The vote is a mean and keeps of the grain only what
-its voters agree on; where that is too little, as in noise, the single best source adds its own at full size, for the
-eye misses grain at once. Then the difference to the photo along the border is spread smoothly over the hole, so that
-brightness meets at the seam, and near the border the colours lean on the smoothest filling.
+its voters agree on; the single best source gives the rest back (`grain`), for the eye misses grain at once. Then the
+difference to the photo along the border is spread smoothly over the hole, so that brightness meets at the seam, and
+near the border the colours lean on the smoothest filling.
 
 The constants were chosen on painted scenes whose background is known and by looking at photographs; `benchmarks.fill`
 measures them against both algorithms of `cv2.inpaint`, which smear: they keep a tenth of the grain.
@@ -22,6 +22,7 @@ from ..errors import NamebrushError
 from ..progress import Progress
 from ..records import Box
 from .crop import bounds, moved, split, widened, window
+from .grain import grained
 from .patches import Level, nearest_of
 from .pyramid import halve, membrane
 
@@ -35,10 +36,6 @@ ROUNDS = (6, 5, 3, 1)
 NEIGHBOURS, ALL_TARGETS = 5, 1500
 #: Targets beyond which a level keeps the sources of the coarser one: the same detail at a fraction of the time.
 MOST_TARGETS = 60_000
-#: Width in pixels of what counts as grain; the share of the best source's energy that the filling keeps of it where
-#: the vote keeps less; its strength. Grain at the wrong place costs measured likeness (0.65 and 0.8 would gain half a
-#: decibel and .04 SSIM) but the eye sees a smooth patch sooner: these keep seven tenths of the true texture's energy.
-GRAIN, KEPT, STRENGTH = 4.0, 1.0, 1.15
 #: The largest difference at the border taken for brightness.
 MOST_SHIFT = 0.12
 #: Near the border the smoothest filling is a better guess of the colours, though not of the grain, than any example:
@@ -204,13 +201,9 @@ def _improve(level: Level, field: tuple[np.ndarray, np.ndarray], rounds: int, rn
 
 def _finish(image: np.ndarray, hole: np.ndarray, level: Level, voted: np.ndarray, found) -> np.ndarray:
     """Grain from the best source, and brightness that meets the photo at the border; float32 [H, W, 3]."""
-    best = found[0][:, 0], found[1][:, 0]
-    soft = cv2.GaussianBlur(level.image, (0, 0), GRAIN)  # of the filled picture: the hole's old content never shows
-    agreed, grain = level.image - soft, np.zeros_like(image)
-    grain[level.ty, level.tx] = agreed[best]
-    lacking = KEPT - _energy(agreed, hole) / np.maximum(_energy(grain, hole), 1e-8)
-    grain = agreed + np.sqrt(np.clip(lacking, 0, 1))[..., None] * (grain - agreed)
-    result = np.where(hole[..., None], soft + STRENGTH * grain, image)
+    # of the filled picture: the hole's old content never shows
+    grain = grained(level.image, hole, (level.ty, level.tx), (found[0][:, 0], found[1][:, 0]))
+    result = np.where(hole[..., None], grain, image)
     doubt = np.zeros(hole.shape, np.float32)
     doubt[level.ty, level.tx] = 1 - np.exp(-found[2][:, 0] / SURE**2)  # a perfect match needs no second opinion
     near = HEDGE * np.exp(-((level.depth / HEDGE_DEPTH) ** 2)) * cv2.blur(doubt, (7, 7))
@@ -220,13 +213,6 @@ def _finish(image: np.ndarray, hole: np.ndarray, level: Level, voted: np.ndarray
     shift = cv2.blur((image - voted) * border[..., None], (5, 5))
     shift = np.clip(shift / np.maximum(cv2.blur(border, (5, 5)), 1e-6)[..., None], -MOST_SHIFT, MOST_SHIFT)
     return result + np.where(hole[..., None], membrane(shift, hole), 0)
-
-
-def _energy(grain: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Mean square of grain around every pixel, of the pixels of a mask alone; float32 [H, W]."""
-    weight = where.astype(np.float32)
-    square = cv2.GaussianBlur((grain**2).mean(axis=2) * weight, (0, 0), 1.5 * GRAIN)
-    return square / np.maximum(cv2.GaussianBlur(weight, (0, 0), 1.5 * GRAIN), 1e-6)
 
 
 def _bytes(image: np.ndarray) -> np.ndarray:
