@@ -7,8 +7,10 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline import Pipeline
+from pipeline.__main__ import main
 from pipeline.edit import edit
 from pipeline.edit.crop import bounds
 from pipeline.edit.masks import roomy
@@ -16,6 +18,7 @@ from pipeline.edit.pieces import shape_pieces
 from pipeline.edit.prompts import build_words
 from pipeline.edit.vocabulary import check_words, known_part
 from pipeline.errors import NamebrushError
+from pipeline.history import open_session
 from pipeline.models import CHECKPOINTS, builtin, load_models
 from pipeline.models.painting import BUILTIN, Painting, of_folder
 from pipeline.photo import open_photo
@@ -152,3 +155,19 @@ def test_a_copy_without_the_weights_says_so(tmp_path, monkeypatch):
     assert not models.has("inpaint") and models.painting.known is None
     with pytest.raises(NamebrushError, match="is not in .*; train it with .*name another one with inpaint="):
         models.inpaint()
+
+
+def test_a_session_of_it_is_done_again_from_the_command_line(engine, tmp_path, capsys):
+    Image.fromarray(np.random.default_rng(1).integers(60, 200, (120, 140, 3), np.uint8)).save(tmp_path / "a.png")
+    session = str(tmp_path / "s.namebrush.zip")
+    asked = ["edit", str(tmp_path / "a.png"), "--kind", "replace", "--prompt", "shiny blue car", "--steps", "2"]
+    where = ["--box", "40,30,90,80", "--seed", "9", "--candidates", "2", "--out", str(tmp_path / "b.png")]
+    assert main([*asked, *where, "--session", session, "--quiet"]) == 0
+    assert '"shiny"' in capsys.readouterr().err
+    step = open_session(session).steps[-1]
+    request = step.edit.request
+    assert (request.steps, request.guidance, request.shape) == (2, 4.0, "box") and set(step.edit.seeds) == {9, 10}
+    assert main(["replay", session, "--quiet", "--out", str(tmp_path / "again")]) == 0
+    assert "1 steps done again, 1 with the same pixels" in capsys.readouterr().out
+    again = np.asarray(Image.open(tmp_path / "again" / "step-01.png"))
+    assert np.array_equal(again, np.asarray(Image.open(tmp_path / "b.png")))

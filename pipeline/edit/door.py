@@ -119,7 +119,7 @@ def edit(
     progress.step("Done", 1.0)
     return EditResult(
         photo, tuple(m[0] for m in made), job.used, tuple(m[1] for m in made), job.made_by, changed, dict(own.seconds),
-        job.origin, tuple(notes), tuple(m[2] for m in made) if look else (), request,
+        job.origin, tuple(notes), tuple(m[2] for m in made) if look else (), _settled(request, job, models, method),
         dict(job.painter.models) if job.painter else {},
     )  # fmt: skip
 
@@ -157,6 +157,18 @@ class Look:
     def _rank(self, image: Photo) -> dict[str, float]:
         with self.progress.stage("judge"):
             return rank_of(image, self.job.pieces, self.job.used, self.judge, self.seen)
+
+
+def _settled(request: EditRequest, job: Job, models: Any, method: str) -> EditRequest:
+    """The request with what was chosen for the person, so that it can be done again whatever is chosen later."""
+    sampling = job.painter.sampling if job.painter else None
+    if sampling is None:
+        return request
+    asked = painting_of(models, method).shape if request.kind == "replace" else "region"
+    shape = asked if request.shape == "auto" else request.shape
+    return replace(
+        request, steps=sampling.steps, guidance=sampling.guidance, strength=sampling.strength, shape=shape
+    )
 
 
 def check_request(request: EditRequest) -> str:

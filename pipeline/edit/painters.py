@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NamebrushError
-from ..models.painting import Painting
+from ..models.painting import Painting, Sampling
 from ..progress import Progress
 from ..records import EditRequest
 from .exemplar import fill_parts
@@ -33,6 +33,7 @@ class Painter:
         made_by: its name for a person.
         models: revision of each model used, by its kind.
         notes: sentences for the person that come up while it paints.
+        sampling: how a diffusion samples, everything settled; None for other painters.
         judged: whether its results are to be looked at and ranked: what a model invents may be wrong.
     """
 
@@ -41,6 +42,7 @@ class Painter:
     models: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     judged: bool = False
+    sampling: Sampling | None = None
 
 
 def painting_of(models: Any, method: str) -> Painting:
@@ -110,4 +112,4 @@ def _by_model(request: EditRequest, models: Any, progress: Progress, guard: Guar
                 pixels, pieces, used, pipe, words, sampling, seed, progress, share, notes, asked, start
             )  # fmt: skip
 
-    return Painter(paint, *named, notes, judged=True)
+    return Painter(paint, *named, notes, judged=True, sampling=sampling)
