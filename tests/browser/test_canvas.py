@@ -213,6 +213,8 @@ def test_axe_finds_no_serious_violation(visit, scheme, tmp_path_factory):
     wait_for_status(page, "mask")
     settle(page)
     page.evaluate(script)
+    page.locator(".nb-row").first.click()  # so that the bar on the photo and what masks allow are there too
+    page.wait_for_selector(".nbc-correct:not([hidden])")
     found = {}
     for view in ("edit", "compare", "explain"):
         page.locator(f"[data-view-name={view}]").click()
