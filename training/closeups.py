@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -75,7 +77,7 @@ def hole_around(rng: np.random.Generator, thing: np.ndarray) -> np.ndarray:
         if rng.random() < 0.25:  # a box of another form than the thing; most things stand on the ground
             wide = rng.random() < 0.5
             extra = rng.uniform(0.1, 0.9) * size[0 if wide else 1]
-            share = rng.random() if wide else rng.uniform(0.8, 1.0)
+            share = 0.5 if wide else 1.0  # in the middle, standing at the bottom
             room[0 if wide else 1] += extra * share
             room[2 if wide else 3] += extra * (1 - share)
         x0, y0 = np.floor(box[:2] - room[:2]).astype(int)
@@ -106,11 +108,17 @@ def window_of(rng: np.random.Generator, hole: np.ndarray) -> tuple[int, int, int
     return x, y, side
 
 
-def closeups(seed: int) -> list[Closeup]:
-    """The windows of one scene: one for every thing that is large enough, the last of them without its thing."""
+def closeups(seed: int, form: int | None = None, nouns: Collection[str] = NOUNS) -> list[Closeup]:
+    """The windows of one scene: one for every thing that is large enough, one of them without its thing.
+
+    Args:
+        seed: of the scene.
+        form: gives every noun one form, see `make_scene`; None: forms vary as in all scenes.
+        nouns: only windows of these things.
+    """
     rng = np.random.default_rng([seed, 7])
     size = int(rng.integers(420, 760))
-    scene = make_scene(seed, size, size)
+    scene = make_scene(seed, size, size, form=form)
     order = rng.permutation(len(scene.objects))
     found = []
     for place, k in enumerate(order):
@@ -124,7 +132,9 @@ def closeups(seed: int) -> list[Closeup]:
         if window is None:
             continue
         gone = place == 0 and len(order) > 2
-        shown = make_scene(seed, size, size, omit={thing.id}) if gone else scene
+        if not gone and thing.noun not in nouns:
+            continue
+        shown = make_scene(seed, size, size, omit={thing.id}, form=form) if gone else scene
         found.append(_cut(shown, hole, None if gone else thing, window))
     return found
 
@@ -165,14 +175,14 @@ def caption(rng: np.random.Generator, noun: str | None, color: str | None, groun
     return text
 
 
-def render(folder: Path, windows: int, first: int, workers: int) -> None:
+def render(folder: Path, windows: int, first: int, workers: int, form: int | None = None, nouns=NOUNS) -> None:
     """Draw windows into memory-mapped files; the text file is written last and marks the set as complete."""
     folder.mkdir(parents=True, exist_ok=True)
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (windows, SIDE, SIDE, 3))
     masks = np.lib.format.open_memmap(folder / "masks.npy", "w+", np.uint8, (windows, SIDE, SIDE))
     texts: list[dict] = []
     with get_context("spawn").Pool(workers) as pool:
-        for made in pool.imap(closeups, range(first, first + windows), chunksize=8):
+        for made in pool.imap(partial(closeups, form=form, nouns=nouns), range(first, first + windows), chunksize=8):
             for one in made[: windows - len(texts)]:
                 images[len(texts)], masks[len(texts)] = one.image, one.hole + 2 * one.thing
                 texts.append({"noun": one.noun, "color": one.color, "ground": one.ground})
@@ -199,9 +209,11 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=40000)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="seed of the first scene")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--form", type=int, help="give every noun one form; left out, forms vary")
+    parser.add_argument("--nouns", nargs="+", default=NOUNS, help="only windows of these things")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     args = parser.parse_args()
-    render(args.folder, args.windows, args.first, args.workers)
+    render(args.folder, args.windows, args.first, args.workers, args.form, args.nouns)
 
 
 if __name__ == "__main__":

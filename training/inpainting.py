@@ -108,10 +108,11 @@ def build_unet() -> UNet2DConditionModel:
 
 
 class Windows:
-    """Windows drawn at random, each time with a new hole where a thing is, and mirrored half of the time."""
+    """Windows drawn at random, each time with a new hole where a thing is, mirrored half of the time if told."""
 
-    def __init__(self, whiten: torch.Tensor):
-        self.images, self.masks, self.texts = closeups.load()
+    def __init__(self, whiten: torch.Tensor, folder: Path = closeups.FOLDER, mirror: bool = True):
+        self.images, self.masks, self.texts = closeups.load(folder)
+        self.mirror = mirror
         nouns = [text["noun"] for text in self.texts]
         self.of = {noun: [i for i, n in enumerate(nouns) if n == noun] for noun in {*PAINTED, None} & {*nouns}}
         self.things = [noun for noun in PAINTED if noun in self.of]
@@ -124,7 +125,7 @@ class Windows:
         i = of[rng.integers(len(of))]
         image, mask, text = self.images[i], self.masks[i], self.texts[i]
         hole = closeups.hole_around(rng, mask > 1) if text["noun"] and (mask > 1).any() else mask > 0
-        if rng.random() < 0.5:
+        if self.mirror and rng.random() < 0.5:
             image, hole = image[:, ::-1], hole[:, ::-1]
         words = closeups.caption(rng, text["noun"], text["color"], tuple(text["ground"]))
         return image, hole, words if rng.random() >= UNTOLD else ""
@@ -185,9 +186,9 @@ def save(folder: Path, vae, text_encoder, tokenizer, unet) -> None:
 
 def main() -> None:
     """Command line."""
-    args = arguments(__doc__, steps=6000, batch=16, peak=7e-4, half=5000)
+    args = arguments(__doc__, steps=6000, batch=16, peak=7e-4, half=5000, windows=str(closeups.FOLDER), mirror=1)
     device = set_up(args, "inpainting")
-    windows, tokenizer, scheduler = Windows(load_whitening()), build_tokenizer(), DDIMScheduler(**SCHEDULE)
+    windows, tokenizer, scheduler = Windows(load_whitening(), Path(args.windows), bool(args.mirror)), build_tokenizer(), DDIMScheduler(**SCHEDULE)
     both = torch.nn.ModuleDict({"text": build_text_encoder(tokenizer), "unet": build_unet()}).to(device)
     average = copy.deepcopy(both)
     optim = optimizer(both, 0.01, (0.9, 0.99))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -166,10 +166,17 @@ def _place(stage: Stage, rng: np.random.Generator, noun: str, salt: int, cast: l
     return best
 
 
-def draw(part: Part, stage: Stage, color, volume: float, brush: float) -> tuple[np.ndarray, int, int]:
-    """Draws a part; returns its sheet (premultiplied uint8 RGBA) and where the sheet's corner lies."""
+def draw(
+    part: Part, stage: Stage, color, volume: float, brush: float, form: int | None = None
+) -> tuple[np.ndarray, int, int]:
+    """Draws a part; returns its sheet (premultiplied uint8 RGBA) and where the sheet's corner lies.
+
+    Parts of one noun look alike but for colour, size and light where a `form` is given.
+    """
     kind = KINDS[part.noun]
-    rng = stream(stage.seed, 16, part.salt)
+    rng = stream(stage.seed, 16, part.salt) if form is None else stream(form, 16, INDEX[part.noun])
+    if form is not None:
+        part = replace(part, flip=False, lean=0.0)
     pen = Pen(rng, part.size, kind.aspect, part.flip, part.lean, stage.time == "night")
     if part.noun == "bird":
         kind.draw(pen, color, flying=part.where == "sky")

@@ -85,12 +85,14 @@ def make_scene(
     omit: AbstractSet[int] = frozenset(),
     time: str | None = None,
     style: str | None = None,
+    form: int | None = None,
 ) -> Scene:
     """Paints the scene of a seed; the same seed gives the same pixels.
 
     `height` and `width` may be 64 to 1536. `omit` holds ids of objects to leave out together with their shadows; all
     else stays as it is, so that the painting shows what truly lies behind them. `time` and `style` override the
-    seed's own choice from `TIMES` and `STYLES`.
+    seed's own choice from `TIMES` and `STYLES`. With a `form` every noun is drawn in the one form this number gives
+    it, upright and unmirrored, in the colours the scene chooses.
     """
     rng = stream(seed, 0)
     time_ = TIMES[rng.choice(4, p=[0.44, 0.22, 0.17, 0.17])]
@@ -101,7 +103,7 @@ def make_scene(
     drawn = []
     for part in cast.plan(stage):
         color = pigment(stream(seed, 32, part.salt), part.color)
-        sheet, x, y = cast.draw(part, stage, color, volume, brush)
+        sheet, x, y = cast.draw(part, stage, color, volume, brush, form)
         meet = _window(stage, x, y, *sheet.shape[:2])
         if meet is not None:
             drawn.append((part, sheet, x, y, *meet))
