@@ -188,7 +188,8 @@ def main() -> None:
     """Command line."""
     args = arguments(__doc__, steps=6000, batch=16, peak=7e-4, half=5000, windows=str(closeups.FOLDER), mirror=1)
     device = set_up(args, "inpainting")
-    windows, tokenizer, scheduler = Windows(load_whitening(), Path(args.windows), bool(args.mirror)), build_tokenizer(), DDIMScheduler(**SCHEDULE)
+    windows = Windows(load_whitening(), Path(args.windows), bool(args.mirror))
+    tokenizer, scheduler = build_tokenizer(), DDIMScheduler(**SCHEDULE)
     both = torch.nn.ModuleDict({"text": build_text_encoder(tokenizer), "unet": build_unet()}).to(device)
     average = copy.deepcopy(both)
     optim = optimizer(both, 0.01, (0.9, 0.99))
