@@ -26,10 +26,23 @@ from pipeline.records import NO_CLASS, Prompt, Region
 
 from . import engine
 from .actions import MAX_MEGAPIXELS
-from .compare import FORMATS, caption
+from .compare import FORMATS
 from .queues import MODELS, SHOWN
 from .screen import bridge
 from .session import Session
+
+
+def _json(schema: dict, label: str) -> gr.JSON:
+    """JSON with a schema of its own: Gradio's says nothing of what is meant, and no checker of schemas takes it.
+
+    Set on the component, because a class of our own would make Gradio write a stub file beside this one.
+    """
+    made = gr.JSON(label=label)
+    made.api_info = lambda: {"anyOf": [schema, {"type": "null"}]}
+    return made
+
+
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
 
 
 def _report(shown: gr.Progress) -> Progress:
@@ -37,10 +50,16 @@ def _report(shown: gr.Progress) -> Progress:
     return bridge(session, session.begin(), shown)
 
 
-def _open(path: str | None):
+def _open(path: str | None, what: str = "photo"):
     if not path:
-        raise NamebrushError("Send a photo.")
+        raise NamebrushError(f"Send a {what}.")
     return open_photo(path, max_megapixels=MAX_MEGAPIXELS)
+
+
+def _text(value, what: str) -> str:
+    if not isinstance(value, str):
+        raise NamebrushError(f"{what} must be text, got {json.dumps(value, default=str)[:80]}.")
+    return value
 
 
 def _numbers(value, what: str, lengths: tuple[int, ...]) -> list[float]:
@@ -51,6 +70,17 @@ def _numbers(value, what: str, lengths: tuple[int, ...]) -> list[float]:
     if len(numbers) not in lengths or not np.isfinite(numbers).all():
         raise NamebrushError(f"{what}, got {json.dumps(value, default=str)[:80]}.")
     return numbers
+
+
+def _whole(value, what: str) -> int:
+    """A whole number; null is 0."""
+    try:
+        number = float(value or 0)
+    except (TypeError, ValueError):
+        number = 0.5
+    if not number.is_integer():
+        raise NamebrushError(f"{what} must be a whole number, got {json.dumps(value, default=str)[:80]}.")
+    return int(number)
 
 
 def _points(value) -> list[tuple[float, float, int]]:
@@ -96,8 +126,8 @@ def segment(
         `regions.json` holds.
     """
     found = engine.get_pipeline().segment(
-        _open(photo), classes, method=_method(method), refine=refine, background=background or "auto",
-        threshold=threshold, progress=_report(progress),
+        _open(photo), _text(classes, "classes"), method=_method(method), refine=refine or "sam",
+        background=background or "auto", threshold=threshold, progress=_report(progress),
     )  # fmt: skip
     with TemporaryDirectory(prefix="namebrush-") as folder:
         write_segmentation(found, Path(folder))
@@ -145,7 +175,7 @@ def correct(
         The corrected mask (PNG, 255 inside) and its score, area, box, maker and COCO run lengths.
     """
     picture = _open(photo)
-    inside = _open(mask).pixels.max(axis=2) >= 128
+    inside = _open(mask, "mask").pixels.max(axis=2) >= 128
     if inside.shape != picture.size:
         raise NamebrushError("The mask must have the photo's size.")
     before = Region.from_mask(
@@ -167,38 +197,46 @@ def compare(
     ending: str = "pdf",
     width_mm: float = 180.0,
     refine: str = "sam",
+    differences: str = "",
+    alone: bool = True,
     progress=SHOWN,
 ) -> Iterator[tuple[str, dict]]:
-    """Compare methods on one photo and one list of names, as a figure for a paper.
+    """Compare methods, edges and models on one photo and one list of names, as a figure for a paper.
 
     Args:
         photo: the photo, any common format.
         classes: names as for `/segment`.
-        methods: two or more names of methods, separated by commas.
-        ending: "pdf", "svg" or "png".
+        methods: what is compared, separated by commas: METHOD, METHOD+EDGES, MODELS:METHOD or MODELS:METHOD+EDGES,
+            such as "sclip+none,trident+crf,base:trident".
+        ending: "pdf", "svg", "png", or "zip" for a picture per panel with LaTeX sources.
         width_mm: width on paper in millimetres; letters are 8 and 7 points high whatever it is.
-        refine: "sam" for fine edges, "none" for the labels as they are.
+        refine: edges where `methods` names none, such as "sam" or "none".
+        differences: "" shows all, "all" fades what all panels agree on, a panel's letter what agrees with that panel.
+        alone: run every panel without kept features, so that seconds and memory compare.
 
     Returns:
-        The figure, and per method its seconds, number of regions and share of pixels without a name, with a caption.
+        The figure, and per panel its settings, seconds, bytes of memory, regions and share of pixels without a name,
+        with a caption.
     """
     if ending not in FORMATS:
         raise NamebrushError(f'The ending must be one of {", ".join(FORMATS)}, got "{ending}".')
     from pipeline.compare import write_figure
+    from pipeline.comparison.caption import caption, rows
+    from pipeline.comparison.entries import parse_entries
+    from pipeline.comparison.plate import check_differences, check_width
 
-    names = [name.strip() for name in methods.split(",") if name.strip()]
-    found = engine.get_pipeline().compare(_open(photo), classes, names, refine=refine, progress=_report(progress))
+    entries = parse_entries(_text(methods, "methods"))
+    (width,) = _numbers([width_mm], "The width must be a number of millimetres", (1,))
+    check_width(width)
+    check_differences(differences or "", len(entries))
+    found = engine.get_pipeline().compare(
+        _open(photo), _text(classes, "classes"), entries, refine=refine or "sam", progress=_report(progress),
+        alone=bool(alone), others=engine.beside,
+    )  # fmt: skip
     with TemporaryDirectory(prefix="namebrush-") as folder:
         path = Path(folder, f"comparison.{ending}")
-        write_figure(found, path, width_mm=float(width_mm))
-        rows = [
-            {
-                "method": one.method, "seconds": {k: round(v, 3) for k, v in one.seconds.items()},
-                "regions": len(one.regions), "unnamed": round(float((one.labels < 0).mean()), 4),
-            }
-            for one in found
-        ]  # fmt: skip
-        yield str(path), {"methods": rows, "caption": caption(found)}
+        write_figure(found, path, width, differences=differences or "")
+        yield str(path), {"panels": rows(found), "caption": caption(found)}
 
 
 def edit(
@@ -239,7 +277,7 @@ def edit(
     if kind not in KINDS or KINDS[kind].mask:
         what = _chosen(pipeline, picture, mask, classes, name, points, box, report)
     result = pipeline.edit(
-        picture, what, kind=kind, prompt=prompt, seed=int(seed or 0), progress=report, **(options or {})
+        picture, what, kind=kind, prompt=prompt, seed=_whole(seed, "seed"), progress=report, **(options or {})
     )
     with TemporaryDirectory(prefix="namebrush-") as folder:
         out = Path(folder, "edited.png")
@@ -290,9 +328,11 @@ def add_endpoints() -> None:
             ("classes", ""), ("method", "auto"), ("refine", "sam"), ("background", "auto"), ("kind", "remove"),
             ("prompt", ""), ("name", ""), ("methods", "clip,sclip,trident"), ("ending", "pdf"),
         )}  # fmt: skip
-        threshold, seed = gr.Number(None, label="threshold"), gr.Number(0, label="seed", precision=0)
-        points, box, options = (gr.JSON(label=k) for k in ("points", "box", "options"))
-        width = gr.Number(180, label="width_mm")
+        threshold, seed = gr.Number(None, label="threshold"), gr.Number(0, label="seed")
+        points = _json({"type": "array", "items": _NUMBERS}, "points")
+        box, options = _json(_NUMBERS, "box"), _json({"type": "object"}, "options")
+        width, alone = gr.Number(180, label="width_mm"), gr.Checkbox(True, label="alone")
+        differences = gr.Textbox("", label="differences")
         files = [gr.File(label=f"picture {i}") for i in (1, 2)]
         info, run = gr.JSON(label="info"), gr.Button("run")
         shared = {"concurrency_id": MODELS, "api_visibility": "public", "show_progress": "hidden"}
@@ -300,7 +340,7 @@ def add_endpoints() -> None:
         run.click(_told(segment), find, [*files, info], api_name="segment", **shared)
         run.click(_told(select), [photo, points, box], [files[0], info], api_name="select", **shared)
         run.click(_told(correct), [photo, mask, points, box], [files[0], info], api_name="correct", **shared)
-        figure = [photo, text["classes"], text["methods"], text["ending"], width, text["refine"]]
+        figure = [photo, text["classes"], text["methods"], text["ending"], width, text["refine"], differences, alone]
         run.click(_told(compare), figure, [files[0], info], api_name="compare", **shared)
         change = [photo, text["kind"], text["prompt"], seed, mask, text["classes"], text["name"], points, box, options]
         run.click(_told(edit), change, [*files, info], api_name="edit", **shared)

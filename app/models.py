@@ -12,17 +12,20 @@ from . import engine, texts
 from .session import Session
 from .texts import Told
 
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
 
 def described(session: Session) -> dict:
     """All presets for the panel, as JSON; loads no weights and asks no network.
 
     Returns:
         `presets` with name, card, use ("in use", "loaded", "here", "to fetch"), bytes still to fetch, and parts with
-        kind, title, licence, card, bytes, here and loaded; and `memory`, the bytes this program holds, or None.
+        kind, title, licence, card, bytes, here, loaded, memory, and the whole card (`readme`) or a page of its own;
+        and `memory`, the bytes this program holds, or None.
     """
     rows = []
     for name, preset in PRESETS.items():
-        parts = [{**p, "card": session.heard(p["card"])} for p in engine.models_of(name) if p["bytes"] or p["here"]]
+        parts = [_part(p, session) for p in engine.models_of(name) if p["bytes"] or p["here"]]
         needed = [p for p in parts if p["kind"] != "inpaint"]
         loaded = all(p["loaded"] for p in needed)
         here = all(p["here"] for p in needed)
@@ -32,6 +35,20 @@ def described(session: Session) -> dict:
             "fetch": sum(p["bytes"] for p in needed if not p["here"]),
         })  # fmt: skip
     return {"presets": rows, "memory": held_bytes(), "opened": time.time()}
+
+
+def _part(part: dict, session: Session) -> dict:
+    """A part for the panel: its sentence in the visitor's language, and where more is told of it."""
+    own = ASSETS / part["kind"] / "README.md"
+    readme = "" if part["place"] or not own.is_file() else _card(own.read_text(encoding="utf-8"))
+    page = part["place"] if part["place"].startswith("https://huggingface.co/") else ""
+    return {**part, "card": session.heard(part["card"]), "readme": readme, "page": page}
+
+
+def _card(text: str) -> str:
+    """A model card without its front matter."""
+    parts = text.split("---\n", 2)
+    return (parts[2] if len(parts) == 3 and not parts[0].strip() else text).strip()
 
 
 def held_bytes() -> int | None:

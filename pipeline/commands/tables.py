@@ -49,12 +49,13 @@ def run_compare(args: argparse.Namespace) -> None:
     from ..compare import check_ending, write_figure
     from ..comparison.caption import caption, note, presets, title
     from ..comparison.entries import parse_entries
-    from ..comparison.plate import check_width
+    from ..comparison.plate import check_differences, check_width
 
     check_ending(args.out)
     check_folder(args.out)
     check_width(args.width)
     entries = parse_entries(args.methods)
+    check_differences(args.differences, len(entries))
     settings = segment_settings(args)
     parse_vocabulary(args.classes, settings.get("background", "auto"), settings.get("threshold"))
     tell(photo.notes)

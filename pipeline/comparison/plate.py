@@ -101,6 +101,18 @@ class Plate:
     dots_per_inch: int = 150
 
 
+def check_differences(of: str, count: int) -> list[str]:
+    """Refuse what `differing` does not know; gives the letters of `count` panels.
+
+    Raises:
+        NamebrushError: no such panel.
+    """
+    letters = [letter(i)[1:-1] for i in range(1, count + 1)]
+    if of and of != "all" and of not in letters:
+        raise NamebrushError(f'There is no panel "{of}"; say "all" or one of {", ".join(letters)}.')
+    return letters
+
+
 def differing(found: Sequence[Segmentation], of: str = "all") -> list[np.ndarray | None]:
     """Per panel where it differs, bool [H, W], or None where nothing is to be faded.
 
@@ -112,11 +124,9 @@ def differing(found: Sequence[Segmentation], of: str = "all") -> list[np.ndarray
     Raises:
         NamebrushError: no such panel.
     """
-    letters = [letter(i)[1:-1] for i in range(1, len(found) + 1)]
+    letters = check_differences(of, len(found))
     if not of:
         return [None] * len(found)
-    if of != "all" and of not in letters:
-        raise NamebrushError(f'There is no panel "{of}"; say "all" or one of {", ".join(letters)}.')
     first = found[0].labels
     some = np.logical_or.reduce([np.zeros(first.shape, bool), *(one.labels != first for one in found[1:])])
     if of == "all":

@@ -70,6 +70,18 @@ def load_models(
     return Models(chosen.name, chosen.geometry, parts, place, progress, memory)
 
 
+def held_by(record: Any) -> int:
+    """Bytes of the weights and buffers of a loaded part: of its module, or of a pipeline's parts; 0 for None."""
+    modules = [getattr(record, field, None) for field in ("model", "sam")] + list(
+        getattr(record, "components", {}).values()
+    )
+    return sum(
+        t.numel() * t.element_size()
+        for module in modules if isinstance(module, torch.nn.Module)
+        for t in (*module.parameters(), *module.buffers())
+    )  # fmt: skip
+
+
 class Models:
     """Models shared by all visitors; they hold no photo of anyone's. Made by `load_models`.
 
@@ -193,13 +205,17 @@ class Models:
         return revision(kind, self._parts[kind])
 
     def describe(self) -> list[dict[str, Any]]:
-        """Every part for a person: `kind`, `title`, `licence`, `card`, `bytes`, `loaded`, `here` (as `has`)."""
+        """Every part for a person: `kind`, `title`, `licence`, `card`, `bytes`, `loaded`, `here` (as `has`), `memory`
+        (bytes of the loaded weights, 0 where they are not) and `place` (where they are fetched from, or "")."""
         rows = []
         for kind in KINDS:
             part = self._parts[kind]
-            row = {"kind": kind, "title": self.title(kind), "licence": "", "card": "", "bytes": 0}
+            row = {"kind": kind, "title": self.title(kind), "licence": "", "card": "", "bytes": 0, "place": ""}
+            row["memory"] = held_by(self._loaded.get(kind))
             if isinstance(part, fetch.Choice):
                 row.update(licence=part.licence, card=part.card, bytes=part.bytes)
+                if part.checkpoint is not None and part.checkpoint.sources:
+                    row["place"] = part.checkpoint.sources[0].place
                 if part.checkpoint is not None and not part.checkpoint.sources and self.has(kind):
                     row["bytes"] = builtin.size_of(kind)
             rows.append({**row, "loaded": kind in self._loaded, "here": self.has(kind)})

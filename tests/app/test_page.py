@@ -284,3 +284,23 @@ def test_there_is_nothing_to_download_before_there_are_masks(session):
 @pytest.mark.parametrize(("name", "expected"), [("a b/../c.jpg", "c"), ("..", "photo"), ("täst 1.png", "täst_1")])
 def test_download_names_are_plain(name, expected):
     assert files.stem(name) == expected
+
+
+def test_every_endpoint_tells_programs_what_it_takes_in_a_schema_that_checkers_accept():
+    from app.build import build_demo
+
+    named = build_demo().get_api_info()["named_endpoints"]
+    assert set(named) == {"/segment", "/select", "/correct", "/edit", "/compare"}
+    simple = {"string", "number", "integer", "boolean", "object", "array", "null"}
+
+    def check(schema):
+        if "type" in schema:
+            assert schema["type"] in simple, schema
+        for one in [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]:
+            check(one)
+
+    for endpoint in named.values():
+        for parameter in endpoint["parameters"]:
+            check(parameter["type"])
+    points = next(p for p in named["/select"]["parameters"] if p["parameter_name"] == "points")
+    assert points["type"]["anyOf"][0]["items"]["items"] == {"type": "number"}

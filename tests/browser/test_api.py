@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from .hands import pixels_of
 
 gradio_client = pytest.importorskip("gradio_client")
 SIZE = (640, 960)
+#: On a machine that is busy with other things.
+PATIENT = {"timeout": 240}
 
 
 @pytest.fixture(scope="module")
 def client(served):
-    made = gradio_client.Client(served, verbose=False)
+    made = gradio_client.Client(served, verbose=False, httpx_kwargs=PATIENT)
     yield made
     made.close()
 
@@ -61,6 +64,63 @@ def test_what_is_wrong_is_said(client, photo):
         client.predict(photo, "remove", api_name="/edit")
     with pytest.raises(gradio_client.exceptions.AppError, match="x0, y0, x1, y1"):
         client.predict(photo, None, [1, 2], api_name="/select")
+
+
+BOX = {"box": [1, 1, 50, 50]}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "options", "said"),
+    [
+        ("/segment", (None, "dog"), {}, "Send a photo"),
+        ("/segment", ("TEXT", "dog"), {}, "not a photo that can be read"),
+        ("/segment", ("PHOTO", None), {}, "classes must be text"),
+        ("/segment", ("PHOTO", "dog"), {"threshold": "much"}, "between 0 and 1"),
+        ("/select", ("PHOTO", "abc"), {}, "A point must be"),
+        ("/select", ("PHOTO", [[1, 2, 5]]), {}, "label is 1"),
+        ("/select", ("PHOTO", [[1e9, 2]]), {}, "outside the photo"),
+        ("/correct", ("PHOTO", None, [[1, 2, 1]]), {}, "Send a mask"),
+        ("/edit", ("PHOTO", "replace"), BOX, "needs a prompt"),
+        ("/edit", ("PHOTO", "remove"), {**BOX, "seed": "q"}, "seed must be a whole number"),
+        ("/edit", ("PHOTO", "remove"), {**BOX, "options": {"nonsense": 1}}, 'no setting "nonsense"'),
+        ("/compare", ("PHOTO", "dog", "clip+x"), {}, 'no edges "x"'),
+        ("/compare", ("PHOTO", "dog", "clip,sclip"), {"differences": "z"}, 'no panel "z"'),
+        ("/compare", ("PHOTO", "dog", "clip,sclip"), {"width_mm": "wide"}, "number of millimetres"),
+        ("/compare", ("PHOTO", "dog", "clip,sclip"), {"ending": "../exe"}, "The ending must be one of"),
+    ],
+)  # fmt: skip
+def test_bad_input_gets_one_sentence(client, photo, name, values, options, said):
+    known = {"PHOTO": photo, "TEXT": gradio_client.handle_file(str(Path(__file__)))}
+    given = [known[v] if isinstance(v, str) and v in known else v for v in values]
+    with pytest.raises(gradio_client.exceptions.AppError) as error:
+        client.predict(*given, api_name=name, **options)
+    line = str(error.value)
+    assert said in line and "\n" not in line and "Traceback" not in line and len(line) < 700
+
+
+def test_two_clients_at_once_each_get_their_own(served, photo):
+    other = gradio_client.handle_file(str(examples()[1].path))
+    clients = [gradio_client.Client(served, verbose=False, httpx_kwargs=PATIENT) for _ in range(2)]
+    asked = [((photo, "tree, sky"), [100, 100, 400, 400]), ((other, "car, palm"), [50, 300, 300, 500])]
+    jobs = [c.submit(*a, refine="none", api_name="/segment") for c, (a, _) in zip(clients, asked, strict=True)]
+    jobs += [c.submit(a[0], None, b, api_name="/select") for c, (a, b) in zip(clients, asked, strict=True)]
+    first, second, mask, another = (job.result(timeout=240) for job in jobs)
+    assert [[c["name"] for c in answer[2]["classes"]] for answer in (first, second)] == [
+        ["tree", "sky"], ["car", "palm"],
+    ]  # fmt: skip
+    assert mask[1]["box"][0] >= 80 and another[1]["box"][2] <= 320
+    alone = clients[0].predict(*asked[0][0], refine="none", api_name="/segment")
+    assert np.array_equal(pixels_of(alone[1]), pixels_of(first[1])), "another visitor's job changed the labels"
+    for one in clients:
+        one.close()
+
+
+def test_compare_tells_what_was_measured(client, photo):
+    figure, info = client.predict(photo, "tree, car", "clip+none,sclip+pamr", "zip", 90, api_name="/compare")
+    with zipfile.ZipFile(figure) as archive:
+        assert {"figure.tex", "panels/c-sclip-pamr.png"} <= set(archive.namelist())
+    assert [(p["method"], p["refine"]) for p in info["panels"]] == [("clip", "none"), ("sclip", "pamr")]
+    assert all(p["seconds"]["encode"] > 0 and p["memory"]["process"] > 0 for p in info["panels"])
 
 
 def test_the_session_in_the_documentation_runs(served, capsys):
