@@ -49,6 +49,7 @@ namebrush.canvas = (() => {
       clearTimeout(still);
       still = setTimeout(redraw, 140);
       touch();
+      correct.dodge();
       wipeTo(painter.wipe, false);
       $('.nbc-zoom', element).textContent = Math.round(view.scale * painter.ratio * 100) + ' %';
     };

@@ -103,6 +103,15 @@ namebrush.correct = (scene, view, bar, ask, redraw) => {
     if (!region) return;
     $('.nbc-who', bar).textContent = region.title;
     $('[data-do=frame]', bar).setAttribute('aria-pressed', Boolean(region.prompt_box));
+    dodge();
+  }
+  // The bar lies where the mask does not, if there is such a place.
+  function dodge() {
+    const region = one();
+    if (!region) return;
+    const [left, top] = [region.box[0] * view.scale + view.left, region.box[1] * view.scale + view.top];
+    const low = top < 56 && left < 440 && region.box[3] * view.scale + view.top < view.boxHeight - 56;
+    bar.classList.toggle('nbc-low', low);
   }
   function frame() {
     const region = one();
@@ -119,7 +128,7 @@ namebrush.correct = (scene, view, bar, ask, redraw) => {
   on('lang', show);
 
   return {
-    grab, draw, click, split, end, frame,
+    grab, draw, click, split, end, frame, dodge,
     set off(value) { if (value !== off) { off = value; show(); } },
   };
 };
