@@ -91,3 +91,27 @@ def test_what_cannot_be_compared_is_said_and_the_panels_stay(named):
     named.locator("#run-compare").click()
     named.wait_for_selector(".nbx-told [data-kind=error]")
     assert "name" in named.locator(".nbx-told").inner_text() and len(named.evaluate(CHOSEN)) == 2
+
+
+def test_a_page_opened_in_german_is_german_to_the_engines_last_word(visit):
+    page = visit(locale="de-DE")
+    wait_for_status(page, "Masken in")
+    settle(page)
+    assert page.locator("#find").inner_text() == "Finden"
+    assert "mitgelieferte Modelle" in page.locator(".nb-models").inner_text()
+    assert page.locator("#settings .label-wrap").inner_text().strip() == "Einstellungen"
+    page.locator("#settings .label-wrap").click()
+    page.wait_for_selector("#find-threshold")
+    assert "Schwelle" in page.locator("#find-threshold").inner_text()
+    page.locator("#find-threshold textarea, #find-threshold input").first.fill("7")
+    page.locator("#find").click()
+    page.wait_for_function("() => document.querySelector('#status .nb-status')?.dataset.kind === 'error'")
+    assert "Schwelle muss" in page.locator("#status").inner_text()
+    page.locator("[data-view-name=compare]").click()
+    assert page.locator("#run-compare").inner_text() == "Vergleichen"
+    assert "CLIPs Felder" in page.locator(".nbx-about").inner_text()
+    page.locator("#models-button button").click()
+    page.wait_for_selector("#nb-models")
+    assert "Kleine Modelle, von uns" in page.locator("#nb-models").inner_text()
+    page.locator("#nb-models td summary").first.click()
+    assert page.locator("#nb-models .nb-readme").first.is_visible()
