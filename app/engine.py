@@ -19,6 +19,8 @@ log = logging.getLogger("namebrush")
 PRESET = os.environ.get("NAMEBRUSH_PRESET", "tiny")
 _lock = threading.Lock()
 _pipelines: dict = {}
+#: The preset somebody switched to last.
+_newest = PRESET
 
 
 def _load(preset: str):
@@ -65,9 +67,11 @@ def switch(preset: str, progress: Progress):
     Raises:
         NamebrushError: unknown, no network, or no room; nothing has changed then.
     """
+    global _newest
     with _waiting(progress):
         made = _pipelines.get(preset) or _load(preset)
         made.models.load(progress=progress)
+        _newest = preset
         for name in [n for n in _pipelines if n not in (PRESET, preset)]:
             del _pipelines[name]
         _pipelines[preset] = made
@@ -77,14 +81,14 @@ def switch(preset: str, progress: Progress):
 def beside(preset: str, progress: Progress):
     """The pipeline of another preset than the one a page uses, for a comparison; its parts load as they are needed.
 
-    As after `switch`, others than this one and the first are let go.
+    Others than this one, the first, and the one switched to last are let go.
 
     Raises:
         NamebrushError: unknown preset.
     """
     made = get_pipeline(progress, preset)
     with _waiting(progress):
-        for name in [n for n in _pipelines if n not in (PRESET, preset)]:
+        for name in [n for n in _pipelines if n not in (PRESET, _newest, preset)]:
             del _pipelines[name]
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -46,9 +47,18 @@ def _part(part: dict, session: Session) -> dict:
 
 
 def _card(text: str) -> str:
-    """A model card without its front matter."""
+    """A model card as plain text: without front matter and signs of its markup, its paragraphs not broken."""
     parts = text.split("---\n", 2)
-    return (parts[2] if len(parts) == 3 and not parts[0].strip() else text).strip()
+    body = parts[2] if len(parts) == 3 and not parts[0].strip() else text
+    lines: list[str] = []
+    for line in body.strip().splitlines():
+        plain = re.sub(r"\*\*|`", "", line).strip()
+        starts = not plain or line.startswith(("#", "- ", "|")) or not lines or not lines[-1]
+        if starts or lines[-1].startswith(("|", "#")):
+            lines.append(plain.lstrip("# "))
+        else:
+            lines[-1] += f" {plain}"
+    return "\n".join(lines)
 
 
 def held_bytes() -> int | None:
