@@ -165,6 +165,9 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     moved = carried(picked, result) if kind == "move" else ()
     for region in moved:
         rest = regions_edit.put(rest, region)
+    if moved:  # in the old order, so that each keeps its number
+        place = {r.id: i for i, r in enumerate(base.regions)}
+        rest = replace(rest, regions=tuple(sorted(rest.regions, key=lambda r: place[r.id])))
     compared = same_size and not moved
     following = [session.say("changed_next")] if compared else []
     told = Told(" ".join([line, *map(session.heard, result.notes), *following]))
