@@ -170,7 +170,7 @@ def other_views(camera: Camera) -> None:
     page = camera.visit()
     page.locator("[data-view-name=compare]").click()
     page.locator("#run-compare").click()
-    page.wait_for_function("() => document.querySelectorAll('.nb-figure img').length >= 3")
+    page.wait_for_function("() => document.querySelectorAll('.nbx-photo canvas').length >= 3")
     settle(page)
     camera.shoot("compare")
     for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
