@@ -108,7 +108,7 @@ namebrush.compare = (() => {
       const row = (one) => [one.panel, one.method, one.refine, one.preset, one.total_seconds.toFixed(2),
         ...stages.map((stage) => (stage in one.seconds ? one.seconds[stage].toFixed(2) : '')),
         Object.keys(one.memory).length ? bytes(one.memory.cuda ?? one.memory.process) : '–', one.regions, percent(one.unnamed)];
-      const cells = (tag, values) => make('tr', {}, ...values.map((value) => make(tag, tag === 'th' ? { scope: 'col' } : {}, String(value))));
+      const cells = (tag, values) => make('tr', {}, ...values.map((value) => make(value === '' ? 'td' : tag, tag === 'th' && value !== '' ? { scope: 'col' } : {}, String(value))));
       return make('div', { class: 'nbx-table', tabindex: '0', role: 'region', 'aria-label': t('numbers') },
         make('table', {}, make('thead', {}, cells('th', head)), make('tbody', {}, ...data.rows.map((one) => cells('td', row(one))))),
         make('p', { class: 'nb-hint' }, t('measured')));
@@ -189,7 +189,10 @@ namebrush.compare = (() => {
         choose((kept('compare') || said.first.join(',')).split(',').filter((one) => said.methods.some((m) => m.name === parts(one).method)));
         [find('width').min, find('width').max] = said.widths;
       }
-      if (choices && said) choices = said;
+      if (said && said !== choices) { // in another language
+        choices = said;
+        offer();
+      }
       show();
     }
     on('view', (view) => { if (view === 'compare') find('names').value = namebrush.panel.words(); });
