@@ -167,12 +167,6 @@ def other_views(camera: Camera) -> None:
     """Compare, Explain, Models, German, help."""
     from tests.browser.hands import place, settle, wait_for_status
 
-    page = camera.visit()
-    page.locator("[data-view-name=compare]").click()
-    page.locator("#run-compare").click()
-    page.wait_for_function("() => document.querySelectorAll('.nbx-photo canvas').length >= 3")
-    settle(page)
-    camera.shoot("compare")
     for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
         page = camera.visit(width, scheme)
         region = _thing(page, "car")
@@ -190,6 +184,13 @@ def other_views(camera: Camera) -> None:
     page.locator("#lang").click()
     settle(page)
     camera.shoot("german")
+    page = camera.visit()
+    page.locator("[data-view-name=compare]").click()
+    page.wait_for_selector(".nbx-chip")
+    page.locator("#run-compare").click()
+    page.wait_for_function("() => document.querySelectorAll('.nbx-photo canvas').length >= 3")
+    settle(page)
+    camera.shoot("compare")
 
 
 PARTS: dict[str, Callable[[Camera], None]] = {
