@@ -1,8 +1,9 @@
 """A contact sheet of twenty edits on held-out scenes, to be looked at.
 
-    python -m benchmarks.edit_sheet --out SHEET.png [--first 1000007000]
+    python -m benchmarks.edit_sheet --out SHEET.png [--first 1000007000] [--inpaint NAME]
 
-Every row is a scene: the selection, then four edits of it, named above. No diffusion model is needed.
+Every row is a scene: the selection, then four edits of it, named above. With an inpainting model (its name, or a
+folder) two further rows replace and restyle; the five others need none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.edit import edit
+from pipeline.models import load_models
 from pipeline.photo import open_photo
 from pipeline.records import EditRequest, Photo
 from training.scenes import make_scene
@@ -30,6 +32,13 @@ ROWS = (
      {"kind": "background", "picture": True}),
     ({"kind": "extend", "left": 64}, {"kind": "extend", "right": 40, "left": 40, "top": 40, "bottom": 40},
      {"kind": "extend", "top": 64}, {"kind": "extend", "right": 128}),
+)  # fmt: skip
+
+PAINTED = (
+    ({"kind": "replace", "prompt": "a red ball"}, {"kind": "replace", "prompt": "a blue car"},
+     {"kind": "replace", "prompt": "a yellow house"}, {"kind": "replace", "prompt": "a green tree"}),
+    ({"kind": "restyle", "prompt": "purple"}, {"kind": "restyle", "prompt": "yellow"},
+     {"kind": "restyle", "prompt": "white"}, {"kind": "remove", "method": "diffusion"}),
 )  # fmt: skip
 
 
@@ -54,11 +63,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--first", type=int, default=1_000_007_000, help="first seed; no model trains from 1e9 on")
+    parser.add_argument("--inpaint", help="name or folder of an inpainting model")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     sheet, seed = [], args.first - 1
     other = open_photo(make_scene(args.first + 900).image)
-    for row in ROWS:
+    models = load_models("tiny", inpaint=args.inpaint, device="cpu") if args.inpaint else None
+    for row in ROWS + (PAINTED if models else ()):
         things = []
         while not things:
             seed += 1
@@ -71,7 +82,7 @@ def main() -> None:
         tiles = [_shown(open_photo(marked), f"{thing.noun}, seed {seed}")]
         for options in row:
             fields = {**options, **({"picture": other} if "picture" in options else {})}
-            result = edit(photo, EditRequest(mask=mask, **fields), None)
+            result = edit(photo, EditRequest(mask=mask, subject=thing.noun, **fields), models)
             title = " ".join(f"{k} {v}" if k != "kind" else str(v) for k, v in options.items())
             tiles.append(_shown(result.images[0], f"{title}: {result.changed_outside} outside"))
         sheet.append(np.hstack(tiles))

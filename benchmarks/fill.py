@@ -1,9 +1,11 @@
 """How well removal by example fills, where the truth is known: painted scenes rendered with and without a thing.
 
     python -m benchmarks.fill [--scenes 40] [--first 1000000000] [--out TABLE.json] [--sheet SHEET.png]
+        [--inpaint NAME]
 
 The mask is the thing and what else differs between the two renders (its shadow, its reflection), grown as the product
-grows it. Compared with both algorithms of `cv2.inpaint` at radius 3, inside the mask:
+grows it. Compared with both algorithms of `cv2.inpaint` at radius 3, and with an inpainting model where one is named,
+inside the mask:
 
 - PSNR in dB, mean over scenes, and over all pixels pooled;
 - SSIM in windows of 7 pixels, mean over scenes;
@@ -23,8 +25,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pipeline.edit import edit
 from pipeline.edit.exemplar import fill
 from pipeline.edit.masks import shape_mask
+from pipeline.models import load_models
+from pipeline.photo import open_photo
+from pipeline.records import EditRequest
 from training.scenes import make_scene
 
 LEAST_AREA = 600
@@ -57,6 +63,17 @@ def cases(first: int, count: int) -> Iterator[tuple[int, str, np.ndarray, np.nda
         mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
         yield seed, thing.noun, scene.image, truth, shape_mask(mask, mask.shape).used
         count -= 1
+
+
+def by_model(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Removal by an inpainting model, on masks that are shaped already."""
+    models = load_models("tiny", inpaint=name, device="cpu")
+
+    def remove(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        request = EditRequest("remove", mask, method="diffusion", grow=0, feather=0, holes=False, specks=False)
+        return edit(open_photo(image), request, models).images[0].pixels
+
+    return remove
 
 
 def measure(result: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -131,8 +148,11 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1_000_000_000, help="first seed; no model trains from 1e9 on")
     parser.add_argument("--out", type=Path, help="write the table as JSON")
     parser.add_argument("--sheet", type=Path, help="write a picture: mask, truth, then every method")
+    parser.add_argument("--inpaint", help="name or folder of an inpainting model, for a further row")
     args = parser.parse_args()
     cv2.setNumThreads(1)
+    if args.inpaint:
+        METHODS["diffusion"] = by_model(args.inpaint)
     table = run(args.first, args.scenes, args.sheet)
     print(f"{'method':14} {'PSNR':>6} {'pooled':>6} {'SSIM':>6} {'Laplacian':>9} {'high-pass':>9} {'CPU s':>6}")
     for name, row in table.items():

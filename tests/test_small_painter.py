@@ -19,7 +19,8 @@ from pipeline.edit.prompts import build_words
 from pipeline.edit.vocabulary import check_words, known_part
 from pipeline.errors import NamebrushError
 from pipeline.history import open_session
-from pipeline.models import CHECKPOINTS, builtin, load_models
+from pipeline.models import CHECKPOINTS, PRESETS, builtin, load_models
+from pipeline.models.catalog import HAS_PAINTER
 from pipeline.models.painting import BUILTIN, Painting, of_folder
 from pipeline.photo import open_photo
 from pipeline.progress import Progress
@@ -40,7 +41,7 @@ def folder(tmp_path_factory):
 def engine(folder, monkeypatch):
     """The preset tiny with this folder as its built-in painter."""
     monkeypatch.setattr(builtin, "INPAINTING", folder)
-    return Pipeline.load("tiny", device="cpu")
+    return Pipeline.load("tiny", inpaint="namebrush-inpaint", device="cpu")
 
 
 def ell(size=(160, 200)):
@@ -151,7 +152,7 @@ def test_a_list_of_words_that_is_none(tmp_path):
 
 def test_a_copy_without_the_weights_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(builtin, "INPAINTING", tmp_path)
-    models = load_models("tiny", device="cpu")
+    models = load_models("tiny", inpaint="namebrush-inpaint", device="cpu")
     assert not models.has("inpaint") and models.painting.known is None
     with pytest.raises(NamebrushError, match="is not in .*; train it with .*name another one with inpaint="):
         models.inpaint()
@@ -160,14 +161,25 @@ def test_a_copy_without_the_weights_says_so(tmp_path, monkeypatch):
 def test_a_session_of_it_is_done_again_from_the_command_line(engine, tmp_path, capsys):
     Image.fromarray(np.random.default_rng(1).integers(60, 200, (120, 140, 3), np.uint8)).save(tmp_path / "a.png")
     session = str(tmp_path / "s.namebrush.zip")
-    asked = ["edit", str(tmp_path / "a.png"), "--kind", "replace", "--prompt", "shiny blue car", "--steps", "2"]
+    asked = ["edit", str(tmp_path / "a.png"), "--kind", "replace", "--prompt", "shiny blue car", "--steps", "2",
+             "--inpaint", "namebrush-inpaint"]  # fmt: skip
     where = ["--box", "40,30,90,80", "--seed", "9", "--candidates", "2", "--out", str(tmp_path / "b.png")]
     assert main([*asked, *where, "--session", session, "--quiet"]) == 0
     assert '"shiny"' in capsys.readouterr().err
     step = open_session(session).steps[-1]
     request = step.edit.request
     assert (request.steps, request.guidance, request.shape) == (2, 4.0, "box") and set(step.edit.seeds) == {9, 10}
-    assert main(["replay", session, "--quiet", "--out", str(tmp_path / "again")]) == 0
+    again = ["--inpaint", "namebrush-inpaint", "--out", str(tmp_path / "again"), "--quiet"]
+    assert main(["replay", session, *again]) == 0
     assert "1 steps done again, 1 with the same pixels" in capsys.readouterr().out
     again = np.asarray(Image.open(tmp_path / "again" / "step-01.png"))
     assert np.array_equal(again, np.asarray(Image.open(tmp_path / "b.png")))
+
+
+@pytest.mark.skipif(HAS_PAINTER, reason="this copy carries the built-in painter")
+def test_a_preset_without_it_says_what_replacing_needs():
+    models = load_models("tiny", device="cpu")
+    assert models.title("inpaint") == "none" and not models.has("inpaint") and not PRESETS["tiny"].inpaint
+    with pytest.raises(NamebrushError, match="load the preset base, or name one with inpaint=: sd2-inpainting"):
+        models.inpaint()
+    assert "Not in this copy" in CHECKPOINTS["namebrush-inpaint"].card

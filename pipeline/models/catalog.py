@@ -9,12 +9,15 @@ without a known exact value are rounded.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import NamebrushError
 from .painting import BUILTIN, Painting
 from .records import Geometry
 
 KINDS = ("clip", "dino", "sam", "inpaint")
+#: Whether this copy of the repository carries the built-in inpainting model; the preset `tiny` has it then.
+HAS_PAINTER = (Path(__file__).resolve().parents[2] / "assets" / "inpainting" / "model_index.json").is_file()
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,11 @@ _ALL = (
     _own("clip", "Namebrush CLIP", "Trained by us on drawn scenes; it knows only their nouns.", 12_000_000),
     _own("dino", "Namebrush DINO", "Trained by us on drawn scenes, without labels.", 6_000_000),
     _own("sam", "Namebrush SAM", "Trained by us on drawn scenes and abstract shapes.", 5_000_000),
-    _own("inpaint", "Namebrush inpainting", "Trained by us on drawn scenes at 256 px; it knows only their words.",
-         45_000_000, BUILTIN),
+    _own(
+        "inpaint", "Namebrush inpainting", "Trained by us on drawn scenes at 256 px; it knows only their words."
+        + ("" if HAS_PAINTER else " Not in this copy: make it with python -m training.inpainting."),
+        45_000_000, BUILTIN,
+    ),
     _openai(
         "clip-vit-b16", "CLIP ViT-B/16 (OpenAI)", "ViT-B-16-quickgelu",
         "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f", "ViT-B-16.pt",
@@ -238,7 +244,8 @@ PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
         Preset(
-            "tiny", "namebrush-clip", "namebrush-dino", "namebrush-sam", "namebrush-inpaint",
+            "tiny", "namebrush-clip", "namebrush-dino", "namebrush-sam",
+            "namebrush-inpaint" if HAS_PAINTER else "",
             Geometry(short_side=320, window=128, stride=64),
             "Small models trained by us on drawn scenes; in the repository, loaded in seconds, good for drawn scenes.",
             method="sclip", islands=1.0,

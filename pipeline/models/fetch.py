@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import NamebrushError
 from ..progress import Progress
 from . import hub
-from .catalog import CHECKPOINTS, Checkpoint, Preset, Source, of_kind
+from .catalog import CHECKPOINTS, HAS_PAINTER, Checkpoint, Preset, Source, of_kind
 from .download import Check, DownloadError, download, offline
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -196,7 +196,8 @@ def _from_hub(kind: str, repo: str) -> Checkpoint:
 
 
 def _names(kind: str) -> str:
-    return ", ".join(checkpoint.name for checkpoint in of_kind(kind))
+    """The names of a kind that can be had: the built-in ones where this copy carries them."""
+    return ", ".join(c.name for c in of_kind(kind) if c.sources or kind != "inpaint" or HAS_PAINTER)
 
 
 def _nothing(kind: str, preset: Preset) -> str:
