@@ -69,7 +69,9 @@ class MasksFirst:
         with run.stage("segment"):
             run.step("Masks get their names", 0.55)
             temperature = float(clip.model.logit_scale.detach().exp())
-            named = name_masks(looks, embedding, vocabulary, text, nothing, temperature, proposing)
+            named = name_masks(
+                looks, embedding, vocabulary, text, nothing, temperature, proposing, clip.match
+            )
         notes = vocabulary.notes + unknown_note(vocabulary.queries, clip.known_words, clip.distractors)
         coarse = None
         if hybrid:

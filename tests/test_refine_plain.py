@@ -34,7 +34,7 @@ def maps(draw):
     return labels, scores, draw(st.integers(0, 6)), draw(st.sampled_from([0.0, 0.002, 0.5, 0.99]))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(maps())
 def test_fast_regions_are_the_plain_ones_on_random_maps(case):
     same(*case)

@@ -192,6 +192,7 @@ def load_clip(folder: str | Path | None = None) -> ClipModel:
         logit_scale=float(config["logit_scale"]), known_words=frozenset(config["known_words"]),
         drop_residual=bool(config.get("drop_residual", False)), templates=str(config.get("templates", "top7")),
         distractors=tuple(config.get("distractors", ())), weights=_name(folder, "clip"),
+        match=float(config.get("match", ClipModel.match)),
     )  # fmt: skip
 
 
@@ -251,6 +252,7 @@ def load_sam(folder: str | Path | None = None) -> SamModel:
         sam=model, name=_name(folder, "sam"),
         iou_threshold=float(config.get("iou_threshold", 0.8)), cos_fac=config.get("cos_fac"), zoom=config.get("zoom"),
         mask_prompts=bool(config.get("mask_prompts", True)),
+        stability_offset=float(config.get("stability_offset", 1.0)),
     )  # fmt: skip
 
 

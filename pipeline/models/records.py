@@ -34,6 +34,8 @@ class ClipModel:
         distractors: background names that suit this model, as `vocabulary.parse_vocabulary` takes them; empty: the
             general ones.
         templates: the template set that fits how it was trained, a name of `text.templates.TEMPLATE_HELP`.
+        match: the cosine of a cut-out and its right name, typically; 0.28 for models trained at a temperature of 100.
+            Proposals' thresholds are meant for that and stretched to a model's own.
         weights: fingerprint of the file it was loaded from, by which its text embeddings are kept on disk; "" for a
             model made in memory, whose are not.
     """
@@ -49,6 +51,7 @@ class ClipModel:
     distractors: tuple[str, ...] = ()
     templates: str = "imagenet80"
     weights: str = ""
+    match: float = 0.28
 
     @property
     def patch_size(self) -> int:
@@ -84,6 +87,8 @@ class SamModel:
             sets it by dataset, from 0 to 3.
         zoom: how many times a thing's width a second look at it shows (`refine.closer`); None: one look is enough.
         mask_prompts: refinement shows this model the class map as a mask unless a person says otherwise.
+        stability_offset: by how much logits are raised and lowered to see how stable an automatic mask is; SAM's own
+            is 1, a model whose logits rise less steeply at edges needs less.
     """
 
     sam: Any
@@ -92,6 +97,7 @@ class SamModel:
     cos_fac: float | None = None
     zoom: float | None = None
     mask_prompts: bool = True
+    stability_offset: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,3 +112,4 @@ class Sam2:
     cos_fac: float | None = None
     zoom: float | None = None
     mask_prompts: bool = True
+    stability_offset: float = 1.0

@@ -18,8 +18,6 @@ from ..progress import Progress
 from ..records import Prompt, SamEmbedding
 from ..refine.sam import decode, low_side, low_size, upsample
 
-#: By how much logits are raised and lowered for the stability score.
-OFFSET = 1.0
 #: Points asked at a time; between two such groups the work can be cancelled.
 GROUP = 64
 #: Boxes that overlap more than this belong to the same thing.
@@ -67,11 +65,11 @@ def automatic_masks(
         sam, embedding: the model and its view of the photo.
         grid: points per side.
         iou: expected by SAM, at least.
-        stability: area with the logits lowered by 1 over that with them raised by 1, at least.
+        stability: area with the logits lowered by the model's `stability_offset` over that with them raised, at least.
         least: share of the photo below which masks are dropped.
         progress: told between groups of points.
     """
-    progress, low = progress or Progress(), low_side(sam)
+    progress, low, offset = progress or Progress(), low_side(sam), sam.stability_offset
     high, wide = low_size(embedding, low)
     height, width = embedding.original_size
     rows, cols = ((np.arange(grid) + 0.5) * length / grid for length in (height, width))
@@ -82,7 +80,7 @@ def automatic_masks(
         asked = points[start : start + GROUP]
         logits, expected = decode(sam, embedding, asked, multimask=True, best=False)
         inside = logits[..., :high, :wide]
-        small, large = ((inside > offset).sum((2, 3)) for offset in (OFFSET, -OFFSET))
+        small, large = ((inside > moved).sum((2, 3)) for moved in (offset, -offset))
         area = (inside > 0).sum((2, 3))
         good = (expected >= iou) & (area > 0) & (area >= least * high * wide) & (small >= stability * large)
         for i, j in zip(*np.nonzero(good), strict=True):

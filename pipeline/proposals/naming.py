@@ -1,7 +1,7 @@
 """Which mask gets which name: the thesis's scores, thresholds and suppression, as functions of small tables.
 
 Likeness is the cosine of a mask's cut-outs and a name, on the scale of OpenAI's CLIP (where the thesis's numbers come
-from): cosines of a model trained with another temperature are brought to it by that temperature over 100.
+from): another model's cosines are stretched so that a cut-out and its right name are as alike as there (`MATCH`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from .settings import ProposalSettings
 
 #: Words for nothing in particular.
 NOTHING = ("background", "nothing", "empty space")
-#: OpenAI's temperature, on whose scale the thresholds are.
-TEMPERATURE = 100.0
+#: OpenAI's temperature, and its cosine of a cut-out and the right name, on whose scale the thresholds are.
+TEMPERATURE, MATCH = 100.0, 0.28
 #: Masks below this share of the photo are no things.
 LEAST_SHARE = 0.001
 #: Shares of the photo of a "small" and a "large" mask; between them the threshold goes evenly by the logarithm.
@@ -47,7 +47,8 @@ def threshold(share: np.ndarray, settings: ProposalSettings) -> np.ndarray:
 
 
 def choose(
-    likeness: np.ndarray, others: np.ndarray, share: np.ndarray, overlap: np.ndarray, settings: ProposalSettings
+    likeness: np.ndarray, others: np.ndarray, share: np.ndarray, overlap: np.ndarray, settings: ProposalSettings,
+    temperature: float = TEMPERATURE,
 ) -> list[tuple[int, int, float]]:
     """The masks that get a name.
 
@@ -57,18 +58,20 @@ def choose(
         share: [M], of the photo.
         overlap: [M, M] IoU of the masks.
         settings: thresholds.
+        temperature: factor between likeness and logits.
 
     Returns:
         (mask, class, confidence), the most confident first. A mask has one name at most; of masks of one name that
         overlap more than allowed the better stays; a name has `proposal_top` masks at most.
     """
     known = known_classes(likeness, settings)
-    logits = TEMPERATURE * np.concatenate([np.where(known, likeness, -np.inf), others], axis=1)
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
+    if not len(likeness) or not (known.any() or others.shape[1]):
+        return []
+    logits = temperature * np.concatenate([np.where(known, likeness, -np.inf), others], axis=1)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares = shares / shares.sum(axis=1, keepdims=True)
-    named = shares.argmax(axis=1) if len(shares) else np.zeros(0, int)
     found = []
-    for m, c in enumerate(named):
+    for m, c in enumerate(shares.argmax(axis=1)):
         if c < likeness.shape[1] and share[m] >= LEAST_SHARE and likeness[m, c] >= threshold(share[m], settings):
             found.append((m, int(c), float(shares[m, c] * quality(share[m]))))
     kept: list[tuple[int, int, float]] = []

@@ -13,7 +13,7 @@ from ..refine.sam import upsample
 from ..text.wording import THING, kind_of_word
 from .crops import embed_crops, likeness
 from .masks import Masks, automatic_masks
-from .naming import LEAST_SHARE, NOTHING, TEMPERATURE, choose, class_likeness
+from .naming import LEAST_SHARE, MATCH, NOTHING, choose, class_likeness
 from .settings import ProposalSettings
 
 #: Expected IoU of masks over the gate of refinement: 0.88 over 0.8, as published.
@@ -73,7 +73,7 @@ def _nonempty(masks: Masks, embedding: SamEmbedding):
 
 def name_masks(
     looks: Looks, embedding: SamEmbedding, vocabulary: Vocabulary, text: np.ndarray, nothing: np.ndarray,
-    temperature: float, settings: ProposalSettings,
+    temperature: float, settings: ProposalSettings, match: float = MATCH,
 ) -> list[Named]:
     """Give masks their names.
 
@@ -85,17 +85,19 @@ def name_masks(
         nothing: float32 [B, D] of `naming.NOTHING`.
         temperature: the one CLIP was trained with.
         settings: thresholds.
+        match: CLIP's typical cosine of a cut-out and its right name.
     """
     if not len(looks.masks):
         return []
-    unit, count = temperature / TEMPERATURE, len(vocabulary.classes)
+    unit, count = MATCH / match, len(vocabulary.classes)
     off = settings.proposal_background * likeness(looks.vectors, nothing).mean(axis=1, keepdims=True)
     words = (likeness(looks.vectors, text) - off) * unit
     columns = np.array(vocabulary.query_classes)
     classes = class_likeness(words, vocabulary.query_classes, count)
     share = looks.masks.area / looks.masks.cells
     positive = (looks.masks.logits > 0).reshape(len(looks.masks), -1)
-    kept = choose(classes, words[:, columns == count], share, _overlap(positive), settings)
+    kept = choose(classes, words[:, columns == count], share, _overlap(positive), settings,
+                  temperature / unit)  # fmt: skip
     return [
         Named(
             upsample(looks.masks.logits[m : m + 1], embedding)[0] > 0, c, confidence, looks.masks.prompts[m],
