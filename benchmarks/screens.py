@@ -77,6 +77,16 @@ def first_look(camera: Camera) -> None:
                 camera.shoot("edit", whole=True)
 
 
+def front(camera: Camera) -> None:
+    """The README's picture, PNG, beside the folder."""
+    page = camera.visit()
+    _pick(page, _thing(page, "car"))
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(400)
+    page.screenshot(path=camera.out.parent / "page.png")
+    print("page.png", flush=True)
+
+
 def removing(camera: Camera) -> None:
     """Pointed at, picked, removed, undone."""
     from tests.browser.hands import place, settle, wait_for_status
@@ -194,7 +204,7 @@ def other_views(camera: Camera) -> None:
 
 
 PARTS: dict[str, Callable[[Camera], None]] = {
-    "first": first_look, "remove": removing, "correct": correcting, "move": moving, "paint": painting,
+    "front": front, "first": first_look, "remove": removing, "correct": correcting, "move": moving, "paint": painting,
     "others": other_views,
 }  # fmt: skip
 
