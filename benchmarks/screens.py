@@ -192,6 +192,7 @@ def other_views(camera: Camera) -> None:
     camera.shoot("models")
     page.keyboard.press("Escape")
     page.locator("#lang").click()
+    page.wait_for_function("() => document.querySelector('#find').innerText === 'Finden'")
     settle(page)
     camera.shoot("german")
     page = camera.visit()
