@@ -4,8 +4,8 @@ What a vote makes of many patches is smooth. Its grain is given back by the best
 copied from elsewhere never lies where the truth's lies, and what that costs in likeness falls with the local strength
 of the grain: in a window of variance v, noise of variance e beside it leaves a structural similarity of about
 c / (v + e + c), which is convex in e. So the same energy costs least where it is gathered: blades, stones and edges
-keep all of theirs and more, the quiet between them keeps about half. In coarse textures, such as leaves, where the
-eye would see that, it keeps most.
+keep all of theirs and more, the quiet between them keeps about half. In large holes the eye wanders and would see
+that, in leaves and fur first: there all grain is given back as it is, wherever the truth's would lie.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ KEPT = 1.0
 GATHERED, NEAR, WIDE, STRENGTH, MOST = 1.7, 2.0, 40.0, 1.45, 1.8
 #: The least that is left of the grain, by its strength in the wider surroundings.
 LEAST_AT, LEAST = (3.0, 6.0, 12.0), (0.5, 0.4, 0.85)
+#: Pixels of a hole up to which grain is gathered, and from which it is given back as it is, at this strength.
+SMALL, LARGE, PLAIN = 10_000, 30_000, 1.15
 
 
 def grained(image: np.ndarray, hole: np.ndarray, at: tuple, sources: tuple) -> np.ndarray:
@@ -39,12 +41,25 @@ def grained(image: np.ndarray, hole: np.ndarray, at: tuple, sources: tuple) -> n
     Returns:
         float32 [H, W, 3], of use in the hole.
     """
-    body, fine = cv2.GaussianBlur(image, (0, 0), BODY), image - cv2.GaussianBlur(image, (0, 0), GRAIN)
-    middle = image - fine - body
-    copied = _from(fine, at, sources)
-    voted, wanted = (energy(band, hole, 1.5 * BODY) for band in (fine, copied))
+    body = cv2.GaussianBlur(image, (0, 0), BODY)
+    even = float(np.interp(np.count_nonzero(hole), (SMALL, LARGE), (0, 1)))
+    plain = body + PLAIN * _given(image - body, hole, at, sources)[0] if even > 0 else 0
+    return even * plain + (1 - even) * _sparse(image, body, hole, at, sources) if even < 1 else plain
+
+
+def _given(band: np.ndarray, hole: np.ndarray, at: tuple, sources: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """A voted band with what it lacks given by the best sources, and their share float32 [H, W, 1] in it."""
+    copied = _from(band, at, sources)
+    voted, wanted = (energy(one, hole, 1.5 * BODY) for one in (band, copied))
     share = np.sqrt(np.clip(KEPT - voted / np.maximum(wanted, 1e-8), 0, 1))[..., None]
-    grain = fine + share * (copied - fine)
+    return band + share * (copied - band), share
+
+
+def _sparse(image: np.ndarray, body: np.ndarray, hole: np.ndarray, at: tuple, sources: tuple) -> np.ndarray:
+    """The filling with its grain gathered."""
+    fine = image - cv2.GaussianBlur(image, (0, 0), GRAIN)
+    middle = image - fine - body
+    grain, share = _given(fine, hole, at, sources)
     wide = energy(grain, hole, WIDE)
     coarse = np.interp(255 * np.sqrt(wide), COARSE, (0, 1)).astype(np.float32)[..., None]
     mixed = MIDDLE * middle + coarse * ((1 - MIDDLE) * middle + share * (_from(middle, at, sources) - middle))
