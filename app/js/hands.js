@@ -19,6 +19,7 @@ namebrush.Hands = class {
     on('wheel', this.wheel, { passive: false });
     on('dblclick', (e) => e.preventDefault());
     on('keydown', this.key);
+    on('blur', () => area.style.removeProperty('outline'));
     on('auxclick', (e) => e.preventDefault());
     // Asking where the canvas lies makes the browser lay the page out, so it is asked only when that may have changed.
     const lost = () => { this.frame = null; };
@@ -44,7 +45,7 @@ namebrush.Hands = class {
     this.pointers.set(e.pointerId, [x, y]);
     this.area.setPointerCapture(e.pointerId);
     this.area.focus({ preventScroll: true });
-    this.area.classList.add('nbc-byhand'); // whose hand is on it needs no ring to see where they are
+    this.area.style.setProperty('outline', 'none', 'important'); // whose hand is on it needs no ring to see where they are
     this.cursor = null;
     if (this.pointers.size === 2) {
       this.drag?.held?.drop(false);
@@ -158,7 +159,7 @@ namebrush.Hands = class {
 
   // With the canvas focused, the arrows move a cross and Space uses the tool there.
   key(e) {
-    this.area.classList.remove('nbc-byhand');
+    this.area.style.removeProperty('outline');
     if (e.target !== this.area || e.ctrlKey || e.metaKey || e.altKey) return;
     const step = e.shiftKey ? 1 : 12;
     const steps = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
