@@ -74,7 +74,7 @@ def hole_around(rng: np.random.Generator, thing: np.ndarray) -> np.ndarray:
         hole = cv2.dilate(hole, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8))
     else:
         room = rng.uniform(0.01, 0.09, 4) * size.max()
-        if rng.random() < 0.25:  # a box of another form than the thing; most things stand on the ground
+        if rng.random() < 0.6:  # a box of another form than the thing; most things stand on the ground
             wide = rng.random() < 0.5
             extra = rng.uniform(0.1, 0.9) * size[0 if wide else 1]
             share = 0.5 if wide else 1.0  # in the middle, standing at the bottom
