@@ -15,6 +15,8 @@ from .errors import NamebrushError
 from .records import Box
 
 LONG_SIDE = 400
+#: Where a mask's edges are only sharpened, which a person waits for at every click.
+SHARPENED_SIDE = 320
 ROUNDS = 3
 SEEN = (cv2.GC_FGD, cv2.GC_PR_FGD)
 #: How far a mask may grow, as a share of its side: one to correct, and one guessed from a point.
@@ -68,7 +70,7 @@ def cut(
     # Where object and surroundings share their colours the first start can lose the object; a start from the middle
     # of the box with more surroundings then often finds it.
     for padding, rounded in ((0.35, False), (0.6, True)):
-        view = _View.around(pixels, points, box, start, padding)
+        view = _View.around(pixels, points, box, start, padding, LONG_SIDE if spread else SHARPENED_SIDE)
         seeds = view.seeds(points, labels, box, start, rounded, reach, spread)
         if not np.isin(seeds, SEEN).any() or np.isin(seeds, SEEN).all():
             continue
@@ -89,7 +91,7 @@ def cut(
 def from_points(pixels: np.ndarray, points: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The areas of like colour around the points that belong, bool [H, W]: a start for `cut`."""
     height, width = pixels.shape[:2]
-    whole = _View.around(pixels, points, (0, 0, width, height), None, 0)
+    whole = _View.around(pixels, points, (0, 0, width, height), None, 0, LONG_SIDE)
     near = color_areas(whole.image, whole.to_view(points), labels) == 1
     return cv2.resize(near.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
 
@@ -114,7 +116,7 @@ class _View:
     image: np.ndarray
 
     @classmethod
-    def around(cls, pixels, points, box, start, padding) -> _View:
+    def around(cls, pixels, points, box, start, padding, long_side: int) -> _View:
         """Box and mask with `padding` times their longer side around, where the background's colours are learnt."""
         height, width = pixels.shape[:2]
         corners = []
@@ -129,7 +131,7 @@ class _View:
         x0, y0 = np.maximum(np.floor(low - pad), 0).astype(int)
         x1, y1 = np.minimum(np.ceil(high + pad), (width, height)).astype(int)
         part = pixels[y0:y1, x0:x1]
-        scale = min(1.0, LONG_SIDE / max(part.shape[:2]))
+        scale = min(1.0, long_side / max(part.shape[:2]))
         size = (max(2, round(part.shape[1] * scale)), max(2, round(part.shape[0] * scale)))
         return cls((int(x0), int(y0), int(x1), int(y1)), cv2.resize(part, size, interpolation=cv2.INTER_AREA))
 
@@ -257,15 +259,37 @@ def tidy(mask: np.ndarray, keep: np.ndarray | None = None, share: float = SPECK)
     """Remove islands and holes below a share of the mask's area; islands under the points `keep` [N, 2] stay."""
     if not mask.any():
         return mask
+    part = _surroundings(mask)
     limit, result = share * mask.sum(), mask.copy()
+    inside = result[part]  # all that may change, and a line of background on every side that has one
+    beyond = mask.size - inside.size
+    corner = None if keep is None else np.array([part[1].start, part[0].start])
     for value in (True, False):
-        _, marked, stats, _ = cv2.connectedComponentsWithStats((result == value).astype(np.uint8), connectivity=4)
-        small = stats[:, cv2.CC_STAT_AREA] < limit
+        _, marked, stats, _ = cv2.connectedComponentsWithStats((inside == value).astype(np.uint8), connectivity=4)
+        areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
+        if not value and beyond:
+            areas[np.unique(np.concatenate([marked[k][~inside[k]] for k in _rims(part, mask.shape)]))] += beyond
+        small = areas < limit
         small[0] = False  # number 0 is what is not of this value
-        if value and keep is not None and len(keep):
-            small[np.unique(marked[keep[:, 1], keep[:, 0]])] = False
-        result[small[marked]] = not value
+        if value and corner is not None and len(keep):
+            near = keep - corner
+            near = near[((near >= 0) & (near < inside.shape[::-1])).all(1)]
+            small[np.unique(marked[near[:, 1], near[:, 0]])] = False
+        inside[small[marked]] = not value
     return result
+
+
+def _surroundings(mask: np.ndarray) -> tuple[slice, slice]:
+    """The box of a mask and one pixel around it, as far as the photo goes."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return tuple(slice(max(int(at[0]) - 1, 0), int(at[-1]) + 2) for at in (rows, columns))
+
+
+def _rims(part: tuple[slice, slice], size: tuple[int, int]) -> list[tuple]:
+    """Where a part's sides go on beyond it, as indices into the part."""
+    everything, (rows, columns) = slice(None), part
+    rims = [(0, everything)] * (rows.start > 0) + [(-1, everything)] * (rows.stop < size[0])
+    return rims + [(everything, 0)] * (columns.start > 0) + [(everything, -1)] * (columns.stop < size[1])
 
 
 def enlarge(small: np.ndarray, pixels: np.ndarray) -> np.ndarray:

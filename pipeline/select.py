@@ -1,9 +1,9 @@
 """Masks by hand: a click, a box, or points that correct a mask. Works on any photo, with no words typed.
 
-SAM answers from the stored embedding with one run of its mask decoder; a model that gains from it looks once more,
-closer (`refine.closer`). Where OpenCV's grabCut makes better masks from
-the same prompts, it is used instead, or it redraws the edges of SAM's mask; what is best was measured
-(`python -m benchmarks.select_gate`) and stands in `GATE`. The region says who drew its edges.
+SAM answers from the stored embedding with one run of its mask decoder; for a new mask a model that gains from it looks
+once more, closer (`refine.closer`). Where OpenCV's grabCut makes better masks from the same prompts, it is used
+instead, or it redraws the edges of SAM's mask; what is best was measured (`python -m benchmarks.select_gate`) and
+stands in `GATE`. The region says who drew its edges.
 """
 
 from __future__ import annotations
@@ -94,8 +94,10 @@ def _make(maker, photo, sam, embedding, prompt: Prompt, region: Region | None, p
     if sam is None or embedding is None:
         raise NamebrushError('SAM is not loaded. Choose a preset with SAM, or gate="grabcut".')
     progress.step("SAM draws the mask")
-    made = _ask_sam(photo, sam, embedding, prompt, region)
-    return _redrawn(made, photo) if maker == "sam+grabcut" else made
+    redraw = maker == "sam+grabcut"
+    # To a correction whose edges are redrawn anyway a second look adds less than its wait costs (.855 to .858).
+    made = _ask_sam(photo, sam, embedding, prompt, region, twice=not (redraw and region is not None))
+    return _redrawn(made, photo) if redraw else made
 
 
 def choose(gate: str, prompt: Prompt, region: Region | None, sam: SamModel | None) -> str:
@@ -126,10 +128,12 @@ def click_region(segmentation: Segmentation, x: float, y: float) -> Region | Non
 
 
 def _ask_sam(
-    photo: Photo, sam: SamModel, embedding: SamEmbedding, prompt: Prompt, region: Region | None
+    photo: Photo, sam: SamModel, embedding: SamEmbedding, prompt: Prompt, region: Region | None, twice: bool
 ) -> Region:
-    """One decoder call, and a closer look where the model gains from it. A single point may mean a part or the whole:
-    then the best of SAM's three masks."""
+    """One decoder call, and a closer look where that is wanted and the model gains from it.
+
+    A single point may mean a part or the whole: then the best of SAM's three masks.
+    """
     low = low_side(sam)
     if region is not None:
         fits = region.logits is not None and region.logits.side == low
@@ -139,7 +143,7 @@ def _ask_sam(
     logits, iou = decode(sam, embedding, [prompt], multimask=single and sam.zoom is None)
     clicked = np.floor(prompt.points[prompt.labels == 1]).astype(int)
     mask = tidy(upsample(logits, embedding)[0] > 0, clicked)
-    if sam.zoom is not None and mask.any():
+    if twice and sam.zoom is not None and mask.any():
         mask = _closer(photo, sam, embedding, prompt, region, logits, mask, clicked)
         logits = mask_to_logits(mask, embedding, low)[None]
     predicted = float(iou[0])
