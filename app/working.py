@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from queue import SimpleQueue
 
 import cv2
 import numpy as np
@@ -124,6 +126,27 @@ class Job:
         }  # fmt: skip
 
 
+#: Threads that wait for a job, each by its queue. A thread that has run a job runs the next one faster: what the
+#: libraries set up for a thread, they set up once.
+_idle: list[SimpleQueue] = []
+
+
+def _start(work: Callable[[], None]) -> None:
+    """Do `work` in a thread that is free, or in a new one."""
+
+    def serve(wanted: SimpleQueue) -> None:
+        while True:
+            wanted.get()()
+            _idle.append(wanted)
+
+    try:
+        wanted = _idle.pop()
+    except IndexError:
+        wanted = SimpleQueue()
+        threading.Thread(target=serve, args=(wanted,), name="namebrush-job", daemon=True).start()
+    wanted.put(work)
+
+
 def run(job: Job, work: Callable[[Progress], Told | None]) -> Iterator[dict]:
     """Do `work(progress)` when it is its turn, and yield what to show meanwhile; `job.outcome` is what it told.
 
@@ -144,8 +167,7 @@ def run(job: Job, work: Callable[[Progress], Told | None]) -> Iterator[dict]:
         job.changed.set()
 
     # The copy keeps whose request this is, which Gradio notes in a context variable.
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), name="namebrush-job", daemon=True)
-    thread.start()
+    _start(partial(contextvars.copy_context().run, do))
     try:
         job.done.wait(FIRST)
         while not job.done.is_set():
