@@ -219,6 +219,9 @@ def main() -> None:
     args = parser.parse_args()
     from contextlib import nullcontext
 
+    unknown = set(args.only.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import FLAGS, chromium, serving
