@@ -142,6 +142,8 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     if KINDS[kind].prompt and not prompt.strip():
         raise NamebrushError(session.say("needs_words", kind=session.say(f"kind_{kind}").lower()))
     start = time.perf_counter()
+    if kind in ("remove", "replace"):  # what is left of a thing is seen at once
+        options = {"ample": True, **options}
     result = engine.get_pipeline(progress, session.preset).edit(
         base.photo, picked or None, kind=kind, prompt=prompt.strip(), progress=progress, **options
     )

@@ -19,12 +19,18 @@ ROOM = 0.08
 HELD, LARGER = 0.8, 1.3
 
 
-def ample(photo: Photo, region: Region) -> Region:
-    """The region with what a second look at its box adds; as it is where the two disagree.
+def ample(photo: Photo, region: Region, coarse: bool = False) -> Region:
+    """The region with what a second look at its box adds; as it is where the two disagree, or a person accepted it.
 
-    Only masks whose edges grabCut drew are looked at again: a large SAM takes things whole.
+    Only masks whose edges grabCut drew from points are looked at again, since a large SAM takes things whole.
+
+    Args:
+        photo: the photo.
+        region: whose mask may leave something behind.
+        coarse: masks of SAM are coarse too, as the built-in one's are.
     """
-    if region.made_by != "grabcut" or region.prompt.box is not None:
+    guessed = region.made_by == "grabcut" and region.prompt.box is None
+    if region.accepted or not (guessed or coarse and region.made_by == "sam"):
         return region
     x0, y0, x1, y1 = region.box
     height, width = photo.size

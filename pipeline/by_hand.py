@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .ample import ample
+from .ample import ample as with_ends
 from .correct import correct
 from .device import on_device, share_of, shared_progress
 from .edit.door import check_request, edit
@@ -21,7 +21,7 @@ from .photo import PhotoSource
 from .picked import name_of, selection
 from .progress import Progress
 from .records import EditRequest, EditResult, Photo, Region, SamEmbedding, Segmentation
-from .select import select
+from .select import coarse, select
 from .settings import SelectSettings, split
 
 
@@ -67,7 +67,7 @@ class ByHand:
         with self._asking_sam(photo, run) as embedding:
             part = share_of(run, 0.8, 1.0)
             made = select(photo, self.models.sam, embedding, asked, box, region, chosen.gate, part)
-            return ample(photo, made) if chosen.ample else made
+            return with_ends(photo, made) if chosen.ample else made
 
     def correct(
         self,
@@ -130,6 +130,7 @@ class ByHand:
         minus: Region | Iterable[Region] | np.ndarray | None = None,
         strokes: Iterable[Stroke] = (),
         picture: PhotoSource | None = None,
+        ample: bool = False,
         progress: Progress | None = None,
         **settings: Any,
     ) -> EditResult:
@@ -146,6 +147,7 @@ class ByHand:
             minus: regions or a mask taken away from the selection.
             strokes: of the person's brush, drawn after that.
             picture: the photo that becomes the background, for "background".
+            ample: regions whose masks may miss the ends of a thing take rather too much, see `ample.ample`.
             progress: see the class.
             settings: further fields of `edit.settings.EditSettings`.
 
@@ -158,9 +160,16 @@ class ByHand:
         fields = dataclasses.asdict(chosen)
         what = what if isinstance(what, (Region, np.ndarray)) else tuple(what or ())
         fields["subject"] = fields["subject"] or name_of(what)
+        if ample and not isinstance(what, np.ndarray):
+            what = self._ample(photo, (what,) if isinstance(what, Region) else what)
         mask = selection(what, photo.size, minus, strokes, KINDS[kind].mask)
         request = EditRequest(mask=mask, picture=None if picture is None else self.open(picture), **fields)
         return self.do(photo, request, run)
+
+    def _ample(self, photo: Photo, what: tuple) -> tuple:
+        """Regions with their ends; a SAM that made one of them is loaded already."""
+        rough = any(isinstance(one, Region) and one.made_by == "sam" for one in what) and coarse(self.models.sam)
+        return tuple(with_ends(photo, one, rough) if isinstance(one, Region) else one for one in what)
 
     def do(self, photo: Photo, request: EditRequest, progress: Progress | None = None) -> EditResult:
         """An edit as a request says it, such as one from a session file; `edit` builds the request."""

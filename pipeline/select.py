@@ -109,7 +109,12 @@ def choose(gate: str, prompt: Prompt, region: Region | None, sam: SamModel | Non
     if sam is None:
         return "grabcut"
     kind = "correct" if region is not None else "box" if prompt.box is not None else "point"
-    return GATE["tiny" if sam.name.startswith(BUILT_IN) else "downloaded"][kind]
+    return GATE["tiny" if coarse(sam) else "downloaded"][kind]
+
+
+def coarse(sam: SamModel | None) -> bool:
+    """Whether masks of a SAM miss the ends of things: the built-in one's do."""
+    return sam is not None and sam.name.startswith(BUILT_IN)
 
 
 def click_region(segmentation: Segmentation, x: float, y: float) -> Region | None:

@@ -1,5 +1,7 @@
 """Masks that take rather too much than too little."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pipeline import Pipeline
@@ -42,6 +44,10 @@ def test_it_stays_as_it_is_where_it_was_not_guessed_or_the_second_look_differs()
     photo, whole, found = animal()
     for region in (picked(found, "sam"), picked(found, box=(60.0, 50.0, 200.0, 160.0))):
         assert ample(photo, region) is region
+    for region in (picked(found, "sam"), picked(found, "sam", box=(60.0, 50.0, 200.0, 160.0))):
+        assert (ample(photo, region, coarse=True).mask & whole).sum() > 0.97 * whole.sum()  # the built-in SAM guesses
+    accepted = replace(picked(found), accepted=True)
+    assert ample(photo, accepted) is accepted
     sliver = np.zeros_like(found)
     sliver[62:118, 75:185:8] = True  # a mask that shares its box with the body, but not its form
     region = picked(sliver)
