@@ -37,7 +37,7 @@ CELL = PATCH  # pixels a latent stands for, each way
 FULL, HALF = closeups.SIDE // CELL, closeups.SIDE // CELL // 2  # sides in latents
 INSIDE, OUTSIDE = 1.0, 0.1  # what an error counts in the hole and around it
 #: What an error counts by channel and side: the last is mostly grain, which nobody can foretell, more so when small.
-CHANNELS_COUNT = {HALF: (1.0, 1.0, 1.0, 0.06), FULL: (1.0, 1.0, 1.0, 0.25)}
+CHANNEL_WEIGHTS = {HALF: (1.0, 1.0, 1.0, 0.06), FULL: (1.0, 1.0, 1.0, 0.25)}
 UNTOLD = 0.1  # share of windows whose words are kept back, for guidance
 BARE = 0.15  # share of windows whose hole shows only the ground
 CONTEXT = 20  # tokens of a prompt, start and end included
@@ -161,7 +161,7 @@ def loss_of(unet, text_encoder, scheduler, latents, holes, ids, steps, noise) ->
     target = scheduler.get_velocity(whole, noise, steps)
     said = text_encoder(ids).last_hidden_state
     predicted = unet(torch.cat([noisy, holes, seen], 1), steps, said).sample
-    counts = torch.tensor(CHANNELS_COUNT[holes.shape[-1]], device=holes.device)
+    counts = torch.tensor(CHANNEL_WEIGHTS[holes.shape[-1]], device=holes.device)
     weight = (OUTSIDE + (INSIDE - OUTSIDE) * holes) * counts[:, None, None]
     return ((predicted.float() - target).square() * weight).sum() / weight.sum()
 

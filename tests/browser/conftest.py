@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from .hands import settle, wait_for_status
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -129,3 +131,12 @@ def visit(browser, request):
 
 def _local(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+@pytest.fixture
+def named(visit):
+    """The page with the first example named."""
+    page = visit()
+    wait_for_status(page, "mask")
+    settle(page)
+    return page

@@ -24,15 +24,6 @@ from .hands import (
 )
 
 
-@pytest.fixture
-def named(visit):
-    """The page with the first example named."""
-    page = visit()
-    wait_for_status(page, "mask")
-    settle(page)
-    return page
-
-
 def _seen(region):
     return [round(v) for v in region["at"]]
 

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import zipfile
 
-import pytest
-
 from .hands import settle, wait_for_status
 
 CHOSEN = "() => [...document.querySelectorAll('.nbx-chip')].map((c) => c.dataset.entry)"
-
-
-@pytest.fixture
-def named(visit):
-    """The page with the first example named."""
-    page = visit()
-    wait_for_status(page, "mask")
-    settle(page)
-    return page
 
 
 def _compare(page, *entries):
