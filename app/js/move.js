@@ -122,7 +122,11 @@ namebrush.move = (scene, view, painter, redraw) => {
     if (FIELDS.some((name) => e.target.closest?.(`#edit-${name}`))) read();
   });
   on('scene', (data) => { // what was moved lies there now
-    if (photo && data.photo.file.url !== photo && chosen) put({ dx: 0, dy: 0, scale: 1 });
+    if (photo && data.photo.file.url !== photo && chosen) {
+      put({ dx: 0, dy: 0, scale: 1 });
+      // On a slow machine the fields may still be told what was asked; what a person types meanwhile is in `to` already.
+      for (const late of [100, 400, 1000]) setTimeout(() => put({}), late);
+    }
     photo = data.photo.file.url;
   });
 

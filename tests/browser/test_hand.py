@@ -112,7 +112,9 @@ def test_what_is_picked_is_moved_by_dragging(picked, tmp_path):
     page.locator("#go").click()
     assert "0 pixels changed outside" in wait_for_status(page, "was moved")
     settle(page)
-    assert [f.input_value() for f in fields] == ["0", "0", "1"]
+    page.wait_for_function(
+        "['dx', 'dy', 'scale'].map(n => document.querySelector(`#edit-${n} input`).value).join() === '0,0,1'"
+    )
     moved = _region(page, region["id"])  # its mask went along, and it is still picked
     assert moved["box"] == [v + d for v, d in zip(region["box"], (60, -30, 60, -30), strict=True)]
     assert scene(page)["picked"] == [region["id"]]
