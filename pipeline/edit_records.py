@@ -41,8 +41,8 @@ class EditRequest:
         dx, dy, scale: where move puts the thing: pixels to the right and down, and its size about its centre.
         left, top, right, bottom: pixels by which extend widens the canvas.
         picture: the photo that becomes the background, or None.
-        shape: what the mask is widened to before it grows: "region" (as it is), "hull", "box", or "auto", which
-            for replace is what the inpainting model needs, and else the region.
+        shape: what the mask is widened to before it grows: "region" (as it is), "hull", "box", "outline" (one of the
+            thing asked for), or "auto", which for replace is what the inpainting model needs, and else the region.
     """
 
     kind: str

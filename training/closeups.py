@@ -64,10 +64,10 @@ def hole_around(rng: np.random.Generator, thing: np.ndarray) -> np.ndarray:
     size = np.array([box[2] - box[0], box[3] - box[1]])
     draw = rng.random()
     hole = thing.astype(np.uint8)
-    if draw < 0.25:
-        grow = 1 + round(float(size.max()) * rng.uniform(0.005, 0.08))
+    if draw < 0.84:
+        grow = 1 + round(float(size.max()) * rng.uniform(0.0, 0.045))
         hole = cv2.dilate(hole, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1)))
-    elif draw < 0.32:
+    elif draw < 0.9:
         hull = cv2.convexHull(np.stack([xs, ys], 1).astype(np.int32))
         cv2.fillConvexPoly(hole, hull, 1)
         grow = 2 + round(float(size.max()) * rng.uniform(0.0, 0.06))
@@ -82,7 +82,7 @@ def hole_around(rng: np.random.Generator, thing: np.ndarray) -> np.ndarray:
             room[2 if wide else 3] += extra * (1 - share)
         x0, y0 = np.floor(box[:2] - room[:2]).astype(int)
         x1, y1 = np.ceil(box[2:] + room[2:]).astype(int)
-        if draw < 0.38:
+        if draw < 0.92:
             center, axes = ((x0 + x1) // 2, (y0 + y1) // 2), ((x1 - x0) * 5 // 8, (y1 - y0) * 5 // 8)
             cv2.ellipse(hole, center, axes, 0, 0, 360, 1, -1)
         else:

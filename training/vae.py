@@ -102,8 +102,9 @@ def main() -> None:
     device = set_up(args, "vae")
     images, masks, _ = closeups.load()
     vae = build_vae().to(device)
-    whiten = principal(images[:: max(1, len(images) // 400)]).to(device)
-    torch.save(whiten.cpu(), args.run / "whiten.pt")
+    if args.fresh or not (args.run / "whiten.pt").exists():  # another run's may differ in sign: components have none
+        torch.save(principal(images[:: max(1, len(images) // 400)]), args.run / "whiten.pt")
+    whiten = load_whitening(args.run).to(device)
     run = Run(args.run, args.fresh, vae=vae, optimizer=(optim := optimizer(vae, 0.01)))
     while run.step < args.steps:
         rng = run.generator(args.seed)

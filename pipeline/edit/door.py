@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,13 @@ from ..progress import Progress
 from ..records import EditRequest, EditResult, Photo
 from . import background
 from .composite import changed_outside, compose
+from .crop import bounds, moved
+from .exemplar import fill_parts
 from .extend import canvas_of
 from .judge import FAR, GONE, RETRIES, Judge, rank_of, score
 from .kinds import KINDS, painter_of, parse_color
 from .move import Lifted
+from .outlines import laid, outline_of, outlines_for, shape_of
 from .painters import Guard, Painter, painter_for, painting_of
 from .pieces import Piece, joined, shape_pieces
 from .recolor import recolored
@@ -49,6 +53,7 @@ class Job:
         made_by: who paints, in words.
         painter: who paints; None where everything is computed and a seed makes no difference.
         pieces: what is painted.
+        forms: by seed, what is painted where candidates differ in form; `pieces` is for all others.
         origin: x and y of the photo's corner in the pictures.
         notes: sentences for the person.
     """
@@ -58,6 +63,7 @@ class Job:
     made_by: str
     painter: Painter | None = None
     pieces: list[Piece] = field(default_factory=list)
+    forms: dict[int, list[Piece]] = field(default_factory=dict)
     origin: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
 
@@ -137,7 +143,7 @@ class Look:
 
     def tried(self, image: Photo, seed: int, share: float) -> tuple[Photo, int, dict[str, float]]:
         """A candidate, its seed and its ranks; where what was removed is still there, the best of further seeds."""
-        best = image, seed, self._rank(image)
+        best = image, seed, self._rank(image, seed)
         for attempt in range(1, RETRIES + 1):
             if best[2].get("there", 0.0) <= GONE:
                 break
@@ -145,7 +151,7 @@ class Look:
             self.progress.step(f"The {self.name} is still there: trying seed {other}", share)
             with self.progress.stage("paint"):
                 image = self.job.make(other, (share, share))
-            rank = self._rank(image)
+            rank = self._rank(image, other)
             if rank["there"] < best[2]["there"]:
                 best = image, other, rank
         if best[1] != seed:
@@ -154,9 +160,11 @@ class Look:
             self.notes.append(f"The {self.name} may still be there: it is still seen after {RETRIES} more tries.")
         return best
 
-    def _rank(self, image: Photo) -> dict[str, float]:
+    def _rank(self, image: Photo, seed: int) -> dict[str, float]:
+        pieces = self.job.forms.get(seed)
+        used = self.job.used if pieces is None else joined(pieces, image.size)
         with self.progress.stage("judge"):
-            return rank_of(image, self.job.pieces, self.job.used, self.judge, self.seen)
+            return rank_of(image, pieces or self.job.pieces, used, self.judge, self.seen)
 
 
 def _settled(request: EditRequest, job: Job, models: Any, method: str) -> EditRequest:
@@ -164,8 +172,7 @@ def _settled(request: EditRequest, job: Job, models: Any, method: str) -> EditRe
     sampling = job.painter.sampling if job.painter else None
     if sampling is None:
         return request
-    asked = painting_of(models, method).shape if request.kind == "replace" else "region"
-    shape = asked if request.shape == "auto" else request.shape
+    shape = shape_of(request, painting_of(models, method))
     return replace(
         request, steps=sampling.steps, guidance=sampling.guidance, strength=sampling.strength, shape=shape
     )
@@ -179,8 +186,11 @@ def check_request(request: EditRequest) -> str:
 def _filled(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
     """Remove, replace, restyle: the pieces are painted anew."""
     asked = painting_of(bench.models, method)
-    widened = (asked.shape, asked.margin) if request.kind == "replace" else ("region", None)
-    pieces = shape_pieces(request, photo.pixels, KINDS[request.kind].growth, *widened)
+    shape = shape_of(request, asked)
+    if shape == "outline":
+        return _outlined(photo, request, method, bench)
+    margin = asked.margin if request.kind == "replace" else None
+    pieces = shape_pieces(request, photo.pixels, KINDS[request.kind].growth, shape, margin)
     used = joined(pieces, photo.size)
     if request.kind == "remove":
         _something_left(used)
@@ -191,6 +201,34 @@ def _filled(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Jo
         return compose(photo, [(p.box, new, p.alpha) for p, new in zip(pieces, painted, strict=True)])
 
     return Job(make, used, painter.made_by, painter, pieces)
+
+
+def _outlined(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
+    """Replace inside an outline of what is asked for; what was there is filled in from around it first."""
+    gaps = shape_pieces(replace(request, shape="region"), photo.pixels, KINDS["remove"].growth)
+    gap = joined(gaps, photo.size)
+    _something_left(gap)
+    outlines = outlines_for(request, painting_of(bench.models, method))
+    places = [moved(bounds(piece.core), piece.box) for piece in gaps]
+    seeds = range(request.seed, request.seed + request.candidates)
+    forms = {
+        seed: [laid(outline_of(seed, outlines), place, photo.size, request.feather) for place in places]
+        for seed in seeds
+    }
+    painter = bench.painter(request, method)
+
+    @cache
+    def cleared() -> Photo:  # the same for every candidate, so that a seed means the same picture in any company
+        filled = fill_parts(photo.pixels, gap, [(p.box, p.used) for p in gaps], 0, bench.progress, (0.0, 0.05))
+        return compose(photo, [(p.box, new, p.alpha) for p, new in zip(gaps, filled, strict=True)])
+
+    def make(seed: int, share: tuple[float, float]) -> Photo:
+        ground, pieces = cleared(), forms[seed]
+        painted = painter.paint(ground.pixels, pieces, joined(pieces, photo.size), seed, share)
+        return compose(ground, [(p.box, new, p.alpha) for p, new in zip(pieces, painted, strict=True)])
+
+    used = joined([*gaps, *(piece for pieces in forms.values() for piece in pieces)], photo.size)
+    return Job(make, used, painter.made_by, painter, gaps, forms)
 
 
 def _moved(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:
@@ -220,7 +258,7 @@ def _extended(photo: Photo, request: EditRequest, method: str, bench: Bench) -> 
     notes = ()
     if method == "exemplar":
         notes = ("The new edges are copied from the photo: its textures go on, but no new things are invented.",)
-    return Job(make, piece.used, painter.made_by, painter, [piece], (request.left, request.top), notes)
+    return Job(make, piece.used, painter.made_by, painter, [piece], {}, (request.left, request.top), notes)
 
 
 def _recolored(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:

@@ -111,6 +111,8 @@ def painter_of(request: EditRequest) -> str:
         raise NamebrushError(f"The shadow must lie between 0 and 1, got {request.shadow}.")
     if request.shape not in SHAPES:
         raise NamebrushError(f'"{request.shape}" is no shape to widen to; choose from {", ".join(SHAPES)}.')
+    if request.shape == "outline" and kind.name != "replace":
+        raise NamebrushError(f"Outlines are for replacing; to {kind.name} choose another room, such as auto or hull.")
     if request.color:
         parse_color(request.color)
     _NEEDS.get(kind.name, _needs_words)(kind, request)

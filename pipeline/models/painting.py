@@ -14,12 +14,16 @@ from ..errors import NamebrushError
 
 #: A folder of a model with few words lists them in this file: {"nouns": [...], "colors": [...], ...}.
 WORDS = "words.json"
+#: And may bring outlines of its things: [{"words": [...], "outlines": [COCO run lengths, ...]}, ...].
+OUTLINES = "outlines.json"
 #: What replace may widen a selection to, with a sentence each.
 SHAPES = {
     "auto": "as the inpainting model needs it",
     "region": "what is selected and nothing more",
     "hull": "the selection's convex hull",
     "box": "the box around the selection",
+    "outline": "an outline of the thing that is asked for, if the inpainting model brings some; "
+    "what was there is filled in around it",
 }
 
 
@@ -59,6 +63,7 @@ class Painting:
         hole: the words for a hole that is to show its surroundings, where nobody says what they are; with `bare`.
         bare: its words are given alone, without further wishes such as "photorealistic", which it never met.
         known: the words it knows by what they are, as its folder lists them; None: any.
+        outlines: by word, outlines of a thing of that name as COCO run lengths; None: it paints forms by itself.
     """
 
     samplings: Mapping[str, Sampling] = field(default_factory=lambda: USUAL)
@@ -69,6 +74,7 @@ class Painting:
     bare: bool = False
     hole: str = ""
     known: Mapping[str, tuple[str, ...]] | None = None
+    outlines: Mapping[str, tuple[Mapping, ...]] | None = None
 
 
 #: The built-in model, and any folder that lists its words as that one does. It was trained on masks that fill some
@@ -89,15 +95,33 @@ def of_folder(folder: Path, usual: Painting | None = None) -> Painting:
     """How the model in a folder is asked: as `usual` says, or as the built-in one where it lists its words.
 
     Raises:
-        NamebrushError: the list cannot be read.
+        NamebrushError: a list cannot be read.
     """
     path = folder / WORDS
     if not path.is_file():
         return usual or Painting()
+    lists = _read(path, dict, "no list of words: lists by kind are needed, such as nouns")
+    known = {str(kind): tuple(str(word).lower() for word in words) for kind, words in lists.items()
+             if isinstance(words, list)}  # fmt: skip
+    return replace(usual or BUILTIN, known=known, outlines=_outlines(folder / OUTLINES))
+
+
+def _outlines(path: Path) -> dict[str, tuple[Mapping, ...]] | None:
+    if not path.is_file():
+        return None
+    wanted = "no list of outlines: things with words and outlines are needed"
     try:
-        lists = json.loads(path.read_text(encoding="utf-8"))
-        known = {str(kind): tuple(str(word).lower() for word in words) for kind, words in lists.items()
-                 if isinstance(words, list)}  # fmt: skip
-    except (OSError, ValueError, AttributeError) as error:
-        raise NamebrushError(f"{path} is no list of words: lists by kind are needed, such as nouns.") from error
-    return replace(usual or BUILTIN, known=known)
+        return {str(word).lower(): tuple(thing["outlines"]) for thing in _read(path, list, wanted)
+                for word in thing["words"] if thing["outlines"]}  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise NamebrushError(f"{path} is {wanted}.") from error
+
+
+def _read(path: Path, kind: type, wanted: str):
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NamebrushError(f"{path} is {wanted}.") from error
+    if not isinstance(content, kind):
+        raise NamebrushError(f"{path} is {wanted}.")
+    return content
