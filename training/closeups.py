@@ -3,9 +3,9 @@
     python -m training.closeups --windows 12000
 
 A window is what the edit stage would cut out around a selection: the hole covers about six tenths of its side. The
-hole is the thing's own outline, its hull or an ellipse, or a box it need not fill, because a person replaces a
-tree by a ball as well as a car by a truck. One window in five has the thing left out of the scene: there the hole
-hides only what lies behind, as in a removal.
+hole is mostly the thing's own outline, a little grown, since replacing paints in an outline of what is asked for
+(`training.outlines`) and restyling in that of what is there; at times its hull, an ellipse, or a box it need not fill.
+One window in five has the thing left out of the scene: there the hole hides only what lies behind, as in a removal.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Closeup:
 
 
 def hole_around(rng: np.random.Generator, thing: np.ndarray) -> np.ndarray:
-    """A hole that covers a thing, bool [H, W]: its outline, grown, its hull, an ellipse or a box with room."""
+    """A hole that covers a thing, bool [H, W]: mostly its outline, grown; else its hull, an ellipse or a box."""
     ys, xs = np.nonzero(thing)
     box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], float)
     size = np.array([box[2] - box[0], box[3] - box[1]])

@@ -1,6 +1,7 @@
 """Train the built-in inpainting model: a small Stable Diffusion for the painted world, in `diffusers`' own format.
 
-    python -m training.closeups && python -m training.vae && python -m training.inpainting
+    python -m training.closeups && python -m training.vae
+    python -m training.outlines && python -m training.inpainting
 
 The denoiser sees windows as the edit stage cuts them (`training.closeups`), as the latents that the autoencoder was
 told to give, which are a matrix product away. It predicts v under a schedule that ends in pure noise (Lin et al.,
@@ -44,7 +45,7 @@ CONTEXT = 20  # tokens of a prompt, start and end included
 KEEP = 0.997  # of the averaged weights, at every step
 #: How far the drawn time steps lean towards noise, where forms are decided and not grain, by side: as the shift of
 #: Esser et al., "Scaling Rectified Flow Transformers", section 5.3.2. What is left near the end is soon learned.
-SHIFT = {HALF: 3.0, FULL: 3.0}
+SHIFT = {HALF: 3.0, FULL: 2.0}
 #: What it learns to paint.
 PAINTED = tuple(noun for noun in NOUNS if noun not in STUFF)
 

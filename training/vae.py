@@ -4,8 +4,8 @@
 
 The latents are told what to be: the four strongest principal components of 4x4 patches, each of unit variance. The
 encoder learns to give them and the decoder to paint from them, both at once, which is many times faster than leaving
-the latents to be found. Half of the time the decoder gets what the encoder gives, half of the time the truth, from
-which the denoiser learns.
+the latents to be found. The decoder gets what the encoder gives or, more often, the truth, from which the denoiser
+learns, with a little noise.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from . import closeups
 from .common import Run, arguments, autocast, learning_rate, optimizer, set_up
 
 PATCH, CHANNELS = 4, 4
+ROUGH = 0.3  # at most, of the noise the decoder learns to see through
 CONFIG = {
     "in_channels": 3, "out_channels": 3, "latent_channels": CHANNELS, "sample_size": closeups.SIDE,
     "down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3,
@@ -78,6 +79,12 @@ def to_pixels(images: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
+def rough(latents: torch.Tensor, rng: np.random.Generator, seed: int) -> torch.Tensor:
+    """Latents with a little noise, as a denoiser leaves them."""
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed)).to(latents.device)
+    return latents + rng.uniform(0, ROUGH) * noise
+
+
 def edges(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Differences to the right and to below."""
     return pixels[..., 1:] - pixels[..., :-1], pixels[..., 1:, :] - pixels[..., :-1, :]
@@ -114,7 +121,8 @@ def main() -> None:
         target = whitened(pixels, whiten)
         with autocast(device):
             latents = vae.encode(pixels).latent_dist.mean
-            painted = vae.decode(latents if rng.random() < 0.5 else target).sample.float()
+            given = latents if rng.random() < 0.4 else rough(target, rng, args.seed + run.step)
+            painted = vae.decode(given).sample.float()
         told = F.mse_loss(latents.float(), target)
         flat = F.l1_loss(painted, pixels)
         edge = sum(F.l1_loss(a, b) for a, b in zip(edges(painted), edges(pixels), strict=True))
