@@ -22,7 +22,7 @@ from pipeline.progress import Progress
 from pipeline.records import Segmentation
 
 from . import engine, examples, texts
-from .remains import carried, without
+from .remains import arrived, carried, gone, without
 from .session import MAX_BYTES, MAX_STEPS, Session
 from .texts import Told
 
@@ -164,6 +164,7 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     )  # fmt: skip
     same_size = result.images[0].size == base.photo.size
     rest = without(base.segmentation, result) if same_size else None
+    rest = arrived(rest, result) if same_size else rest
     moved = carried(picked, result) if kind == "move" else ()
     for region in moved:
         rest = regions_edit.put(rest, region)
@@ -190,7 +191,8 @@ def choose(session: Session, number: int) -> Told:
         session.jump(beside[0].id)
         session.comparing = images[number].size == base.edit.photo.size
         return told
-    rest = base.segmentation and replace(base.segmentation, photo=images[number])
+    others = gone(base.segmentation, base.edit, base.choice)
+    rest = arrived(others and replace(others, photo=images[number]), base.edit, number)
     step = edited(base.edit, number, rest, session.say("step_chosen", number=number + 1), told.text)
     session.push(step, comparing=images[number].size == base.edit.photo.size, parent=base.parent)
     return told

@@ -7,7 +7,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from pipeline import regions_edit
+from pipeline.errors import NamebrushError
 from pipeline.records import NO_CLASS, EditResult, Prompt, Region, Segmentation
+from pipeline.rle import decode_rle, encode_region
 
 MIN_AREA = 16
 
@@ -58,6 +61,39 @@ def carried(regions: tuple[Region, ...], result: EditResult) -> list[Region]:
                 prompt=prompt, made_by=region.made_by, accepted=region.accepted,
             ))  # fmt: skip
     return moved
+
+
+def arrived(segmentation: Segmentation | None, result: EditResult, number: int = 0) -> Segmentation | None:
+    """The masks with that of what was painted into a result, so that it can be picked next; as they are without one.
+
+    Args:
+        segmentation: what remained of the masks, with no other result's thing among them.
+        result: what came of an edit.
+        number: which of its images.
+    """
+    if segmentation is None or not result.things:
+        return segmentation
+    thing = result.things[number]
+    fresh = 1 + max((r.id for r in segmentation.regions), default=-1)
+    region = Region.from_mask(
+        decode_rle(thing), id=fresh, class_index=NO_CLASS, name="by hand", score=1.0, prompt=Prompt(),
+        made_by="outline",
+    )  # fmt: skip
+    try:
+        return regions_edit.rename(regions_edit.put(segmentation, region), fresh, thing["name"])
+    except NamebrushError:  # accepted masks cover its place
+        return segmentation
+
+
+def gone(segmentation: Segmentation | None, result: EditResult, number: int) -> Segmentation | None:
+    """The masks without that of what was painted into a result: another takes its place."""
+    if segmentation is None or not result.things:
+        return segmentation
+    counts = result.things[number]["counts"]
+    for region in segmentation.regions:
+        if region.made_by == "outline" and encode_region(region)["counts"] == counts:
+            return regions_edit.reject(segmentation, region.id)
+    return segmentation
 
 
 def _cropped(region: Region, left: np.ndarray) -> Region:

@@ -40,7 +40,7 @@ def text(value: object) -> str:
 
 def maker(region: Region, lang: str = "en") -> str:
     """Who drew a region's edges, for a person."""
-    known = {"sam", "grabcut", "coarse", "mask"}
+    known = {"sam", "grabcut", "coarse", "mask", "outline"}
     return say(lang, f"maker_{region.made_by}") if region.made_by in known else region.made_by
 
 

@@ -24,6 +24,7 @@ from PIL import Image
 
 from pipeline import Pipeline
 from pipeline.photo import open_photo
+from pipeline.rle import decode_rle
 from training.inpainting import PAINTED
 from training.judge import THINGS, cut, judge, load_judge, measure
 from training.pool import HELD_OUT
@@ -63,7 +64,7 @@ def says_color(noun: str) -> bool:
 def _outline(pipe: Pipeline, pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     ys, xs = np.nonzero(mask)
     box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
-    return pipe.select(open_photo(pixels), box=box, made_by="sam").mask
+    return pipe.select(open_photo(pixels), box=box, gate="sam").mask
 
 
 def _tile(pixels: np.ndarray, text: str) -> np.ndarray:
@@ -89,7 +90,8 @@ def replace(pipe: Pipeline, model: torch.nn.Module, first: int, tries: int, opti
         result = pipe.edit(open_photo(image), mask, kind="replace", prompt=f"a {asked}", subject=old, seed=seed % 1000,
                            **options)  # fmt: skip
         after = result.images[0].pixels
-        told_noun, told_color = judge(model, [cut(after, result.mask)])[0]
+        where = decode_rle(result.things[0]) if result.things else result.mask
+        told_noun, told_color = judge(model, [cut(after, where)])[0]
         nouns.append(told_noun == noun)
         by_noun[noun, nouns[-1]] += 1
         if says_color(noun):

@@ -98,6 +98,8 @@ class EditResult:
         ranks: per image what was measured to rank and check it: "clip", "seam", "gone"; empty where nothing was.
         request: what was asked, or None.
         models: revision of each model used, by its kind.
+        things: per image the outline of what was painted into it and its name, {"name": str, "size": [H, W],
+            "counts": str} (COCO run lengths); empty where nothing with an outline of its own was.
     """
 
     photo: Photo
@@ -112,6 +114,7 @@ class EditResult:
     ranks: tuple[Mapping[str, float], ...] = ()
     request: EditRequest | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+    things: tuple[Mapping, ...] = ()
 
     def __post_init__(self):
         size = self.images[0].size if self.images else self.photo.size

@@ -221,7 +221,8 @@ class Region:
         size: height and width of the photo.
         score: mean class probability inside the mask, or for a mask by hand SAM's predicted IoU; 0..1.
         prompt: what SAM was asked to make it.
-        made_by: who drew its edges: "sam", "grabcut", "coarse" (kept from the labels) or "mask" (given).
+        made_by: who drew its edges: "sam", "grabcut", "coarse" (kept from the labels), "mask" (given) or
+            "outline" (of what was painted).
         iou: SAM's predicted IoU, or None.
         logits: SAM's low-resolution answer, from which a correction starts, or None; given as float [4g, 4g] it is
             kept small (`KeptLogits`).

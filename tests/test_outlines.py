@@ -13,11 +13,12 @@ from pipeline.__main__ import main
 from pipeline.edit import edit
 from pipeline.edit.outlines import STRETCH, laid, outline_of, outlined, shape_of
 from pipeline.errors import NamebrushError
+from pipeline.history import open_session
 from pipeline.models import builtin
 from pipeline.models.painting import of_folder
 from pipeline.photo import open_photo
 from pipeline.records import EditRequest
-from pipeline.rle import encode_rle
+from pipeline.rle import decode_rle, encode_rle
 
 from . import checkpoints
 
@@ -87,7 +88,7 @@ def test_the_hole_has_the_form_of_what_is_asked_and_the_old_thing_is_gone_first(
     assert not red.any()
     old = bar() & ~_near(result, photo)
     assert (result.images[0].pixels[old][:, 1] > 60).all()  # beside the disc there is ground now
-    assert result.changed_outside == 0 and result.request.shape == "outline" and bar()[result.mask].sum() == bar().sum()
+    assert result.changed_outside == 0 and result.request.shape == "outline" and result.mask[bar()].all()
 
 
 def _near(result, photo):
@@ -105,6 +106,10 @@ def test_candidates_take_turns_and_a_seed_means_the_same_in_any_company(engine, 
     place = both.seeds.index(7)
     assert np.array_equal(alone.images[0].pixels, both.images[place].pixels)
     assert both.changed_outside == 0 and all(rank["seam"] > 0 for rank in both.ranks)
+    assert both.things[place] == alone.things[0] != both.things[1 - place]
+    thing = decode_rle(alone.things[0])
+    assert alone.things[0]["name"] == "sailboat" and alone.mask[thing].all()
+    assert (alone.images[0].pixels[thing] != photo.pixels[thing]).any()
 
 
 @pytest.mark.parametrize(
@@ -168,6 +173,8 @@ def test_a_session_of_it_is_done_again(engine, photo, tmp_path, capsys):
     asked = ["edit", str(tmp_path / "a.png"), "--kind", "replace", "--prompt", "red ball", "--steps", "2", "--box",
              "60,60,150,100", "--inpaint", "namebrush-inpaint", "--out", str(tmp_path / "b.png")]  # fmt: skip
     assert main([*asked, "--session", session, "--quiet"]) == 0
+    kept = open_session(session).steps[-1].edit
+    assert kept.things[0]["name"] == "ball" and decode_rle(kept.things[0]).shape == photo.size
     again = ["--inpaint", "namebrush-inpaint", "--out", str(tmp_path / "again"), "--quiet"]
     assert main(["replay", session, *again]) == 0
     assert "1 steps done again, 1 with the same pixels" in capsys.readouterr().out

@@ -7,6 +7,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pipeline import Pipeline
@@ -76,6 +77,33 @@ def test_the_preset_paints_with_it_at_its_own_size(engine, folder, monkeypatch):
     assert result.changed_outside == 0 and "shiny" in result.notes[0] and "its nouns are ball" in result.notes[0]
     assert models.describe()[3]["bytes"] == sum(f.stat().st_size for f in folder.rglob("*.safetensors"))
     assert result.models["inpaint"].startswith("Namebrush inpainting (sha256:")
+
+
+@pytest.mark.parametrize("kind", ["replace", "restyle"])
+def test_it_starts_from_calm_noise_and_restyling_from_what_is_there(engine, monkeypatch, kind):
+    rng = np.random.default_rng(0)
+    photos = [open_photo(rng.integers(0, 255, (160, 200, 3), np.uint8)) for _ in range(2)]
+    pipe, seen = engine.models.inpaint(), []
+    call = type(pipe).__call__
+
+    @functools.wraps(call)
+    def recorded(self, **options):
+        seen.append((options["latents"], options["image"]))
+        return call(self, **options)
+
+    monkeypatch.setattr(type(pipe), "__call__", recorded)
+    for photo, prompt in zip((*photos, photos[0]), ("red ball", "red ball", "blue ball"), strict=True):
+        edit(photo, EditRequest(kind, ell(), prompt, steps=5, seed=4), engine.models)
+    first, other, again = (latents for latents, _ in seen)
+    assert first.shape == (1, 4, 32, 32) and torch.equal(first, again)  # the noise is the seed's, not the words'
+    if kind == "replace":
+        assert 0.25 < first.std() < 0.35 and torch.equal(first, other)
+    else:  # the noise is the same, so what differs is the pictures'
+        with torch.no_grad():
+            pixels = [pipe.image_processor.preprocess(image) for _, image in seen[:2]]
+            one, two = (pipe.vae.encode(p).latent_dist.mode() for p in pixels)
+        both = torch.stack([(first - other).flatten(), (one - two).flatten()])
+        assert torch.corrcoef(both)[0, 1] > 0.99
 
 
 def test_a_thing_it_does_not_know_is_refused_before_anything_is_loaded(engine):

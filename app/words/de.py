@@ -83,6 +83,7 @@ SERVER = {
     "preset_ready": "Die Modelle {preset} sind in {seconds} geladen. Drücke Finden, um neu zu suchen.",
     "preset_same": "Die Modelle {preset} sind schon in Gebrauch.",
     "maker_sam": "SAM", "maker_grabcut": "grabCut", "maker_coarse": "der Zuordnung", "maker_mask": "Hand",
+    "maker_outline": "dem Ersetzen",
     "words_hint": "dog; puppy, grass, sky", "find": "Finden", "fine": "Feine Ränder", "fast": "Schnell",
     "undo": "Zurück", "redo": "Vor", "open": "Foto öffnen", "prompt_hint": "a red fox",
     "settings": "Einstellungen",

@@ -91,6 +91,7 @@ SERVER = {
     "preset_ready": "The {preset} models are loaded, in {seconds}. Press Find to look again with them.",
     "preset_same": "The {preset} models are in use already.",
     "maker_sam": "SAM", "maker_grabcut": "grabCut", "maker_coarse": "the labels", "maker_mask": "hand",
+    "maker_outline": "the replacement",
     # Controls made by Gradio
     "words_hint": "dog; puppy, grass, sky", "find": "Find", "fine": "Fine edges", "fast": "Fast", "undo": "Undo",
     "redo": "Redo", "open": "Open a photo", "prompt_hint": "a red fox", "settings": "Settings",

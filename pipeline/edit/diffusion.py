@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,8 @@ def paint(
         seen, mask = cut_out(pixels, crop, [] if start is None else [
             (p.box, p.used, new) for p, new in zip(pieces, start, strict=True)
         ])  # fmt: skip
-        image = _paint_crop(seen, mask, pipe, words, sampling, generator, _within(progress, crop), span, notes)
+        drawn = Drawn(words, sampling, generator, asked.temperature)
+        image = _paint_crop(seen, mask, pipe, drawn, _within(progress, crop), span, notes)
         (x0, y0, x1, y1), (left, top, _, _) = piece.box, crop.box
         painted.append(put_back(image, crop, pixels, used)[y0 - top : y1 - top, x0 - left : x1 - left])
     return painted
@@ -135,12 +136,22 @@ def _crop_of(piece: Piece, size: tuple[int, int], native: int, step: int, painti
     return plan_crop(moved(tight, piece.box), part, size, native, step, context, painting.least)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What a picture is drawn from: words, sampling, a generator, and the temperature of its noise."""
+
+    words: Words
+    sampling: Sampling
+    generator: torch.Generator
+    temperature: float = 1.0
+
+
 def _paint_crop(
-    seen: np.ndarray, mask: np.ndarray, pipe: Any, words: Words, sampling: Sampling, generator: torch.Generator,
-    progress: Progress, span: tuple[float, float], notes: list[str] | None = None,
+    seen: np.ndarray, mask: np.ndarray, pipe: Any, drawn: Drawn, progress: Progress, span: tuple[float, float],
+    notes: list[str] | None = None,
 ) -> np.ndarray:  # fmt: skip
-    state = generator.get_state()
-    image, flagged = _run(seen, mask, pipe, words, sampling, generator, progress, span)
+    state = drawn.generator.get_state()
+    image, flagged = _run(seen, mask, pipe, drawn, progress, span)
     if flagged:
         raise NamebrushError(
             "The model's own checker for unsafe pictures blacked out the result; change the words or the seed."
@@ -155,9 +166,9 @@ def _paint_crop(
         )
     what = "black" if np.isfinite(image).all() else "as not a number"
     progress.step(f"The picture came out {what}: painting again with the picture decoder in full precision", span[0])
-    generator.set_state(state)
+    drawn.generator.set_state(state)
     with full_precision(vae):
-        image, _ = _run(seen, mask, pipe, words, sampling, generator, progress, span)
+        image, _ = _run(seen, mask, pipe, drawn, progress, span)
     if not usable(image, mask):
         raise NamebrushError(
             "The inpainting model gave no usable picture (not a number, or all black), with its picture decoder in "
@@ -169,12 +180,12 @@ def _paint_crop(
 
 
 def _run(
-    seen: np.ndarray, mask: np.ndarray, pipe: Any, words: Words, sampling: Sampling, generator: torch.Generator,
-    progress: Progress, span: tuple[float, float],
-) -> tuple[np.ndarray, bool]:  # fmt: skip
+    seen: np.ndarray, mask: np.ndarray, pipe: Any, drawn: Drawn, progress: Progress, span: tuple[float, float]
+) -> tuple[np.ndarray, bool]:
     """One run of the pipeline: float [h, w, 3] in 0..1 as it came, and whether its own checker blacked it out."""
     from PIL import Image
 
+    words, sampling = drawn.words, drawn.sampling
     total = max(1, int(sampling.steps * sampling.strength))
 
     def after_step(_pipe, step: int, _time, tensors: dict) -> dict:
@@ -190,8 +201,10 @@ def _run(
         "prompt": words.prompt, "negative_prompt": words.negative or None, "image": Image.fromarray(seen),
         "mask_image": Image.fromarray(mask.astype(np.uint8) * 255), "height": seen.shape[0], "width": seen.shape[1],
         "num_inference_steps": sampling.steps, "guidance_scale": sampling.guidance, "strength": sampling.strength,
-        "generator": generator, "output_type": "np", "callback_on_step_end": after_step,
+        "generator": drawn.generator, "output_type": "np", "callback_on_step_end": after_step,
     }  # fmt: skip
+    if drawn.temperature != 1:
+        options["latents"] = calm_start(pipe, options["image"], drawn)
     known = inspect.signature(type(pipe).__call__).parameters  # FLUX knows no negative words
     if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
         options = {name: value for name, value in options.items() if name in known}
@@ -205,6 +218,30 @@ def _run(
             release()
     flags = getattr(result, "nsfw_content_detected", None)
     return np.asarray(result.images[0], np.float32), bool(flags and any(flags))
+
+
+@torch.no_grad()
+def calm_start(pipe: Any, image: Any, drawn: Drawn) -> torch.Tensor:
+    """The latents that sampling starts from with noise of another temperature, float [1, C, h, w].
+
+    They are what the pipeline would begin with itself: noise alone at full strength, else the picture with noise.
+
+    Args:
+        pipe: a `diffusers` pipeline of Stable Diffusion's kind.
+        image: a PIL picture of the window's size.
+        drawn: the generator is read on; its device is the CPU, so that a seed means the same everywhere.
+    """
+    vae, device, sampling = pipe.vae, pipe.device, drawn.sampling
+    factor = pipe.vae_scale_factor
+    shape = 1, vae.config.latent_channels, image.height // factor, image.width // factor
+    noise = drawn.temperature * torch.randn(shape, generator=drawn.generator)
+    if sampling.strength < 1:
+        pixels = pipe.image_processor.preprocess(image).to(device, vae.dtype)
+        latents = vae.encode(pixels).latent_dist.mode() * vae.config.scaling_factor
+        pipe.scheduler.set_timesteps(sampling.steps)
+        first = pipe.get_timesteps(sampling.steps, sampling.strength, device)[0][:1]
+        noise = pipe.scheduler.add_noise(latents.float().cpu(), noise, first.cpu())
+    return noise.to(device, pipe.unet.dtype)
 
 
 def preview(pipe: Any, latents: torch.Tensor | None) -> np.ndarray | None:

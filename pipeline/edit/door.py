@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import NamebrushError
 from ..progress import Progress
 from ..records import EditRequest, EditResult, Photo
+from ..rle import encode_rle
 from . import background
 from .composite import changed_outside, compose
 from .crop import bounds, moved
@@ -54,6 +55,7 @@ class Job:
         painter: who paints; None where everything is computed and a seed makes no difference.
         pieces: what is painted.
         forms: by seed, what is painted where candidates differ in form; `pieces` is for all others.
+        name: of what is painted in such a form.
         origin: x and y of the photo's corner in the pictures.
         notes: sentences for the person.
     """
@@ -66,6 +68,12 @@ class Job:
     forms: dict[int, list[Piece]] = field(default_factory=dict)
     origin: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()
+    name: str = ""
+
+    def thing(self, seed: int) -> dict:
+        """The outline of what a seed paints, as in `EditResult.things`."""
+        cores = [replace(piece, used=piece.core) for piece in self.forms[seed]]
+        return {"name": self.name, **encode_rle(joined(cores, self.used.shape))}
 
 
 def edit(
@@ -126,7 +134,7 @@ def edit(
     return EditResult(
         photo, tuple(m[0] for m in made), job.used, tuple(m[1] for m in made), job.made_by, changed, dict(own.seconds),
         job.origin, tuple(notes), tuple(m[2] for m in made) if look else (), _settled(request, job, models, method),
-        dict(job.painter.models) if job.painter else {},
+        dict(job.painter.models) if job.painter else {}, tuple(job.thing(m[1]) for m in made if job.forms),
     )  # fmt: skip
 
 
@@ -208,7 +216,7 @@ def _outlined(photo: Photo, request: EditRequest, method: str, bench: Bench) -> 
     gaps = shape_pieces(replace(request, shape="region"), photo.pixels, KINDS["remove"].growth)
     gap = joined(gaps, photo.size)
     _something_left(gap)
-    outlines = outlines_for(request, painting_of(bench.models, method))
+    name, outlines = outlines_for(request, painting_of(bench.models, method))
     places = [moved(bounds(piece.core), piece.box) for piece in gaps]
     seeds = range(request.seed, request.seed + request.candidates)
     forms = {
@@ -228,7 +236,7 @@ def _outlined(photo: Photo, request: EditRequest, method: str, bench: Bench) -> 
         return compose(ground, [(p.box, new, p.alpha) for p, new in zip(pieces, painted, strict=True)])
 
     used = joined([*gaps, *(piece for pieces in forms.values() for piece in pieces)], photo.size)
-    return Job(make, used, painter.made_by, painter, gaps, forms)
+    return Job(make, used, painter.made_by, painter, gaps, forms, name=name)
 
 
 def _moved(photo: Photo, request: EditRequest, method: str, bench: Bench) -> Job:

@@ -45,8 +45,8 @@ def shape_of(request: EditRequest, painting: Painting) -> str:
     return "outline" if outlined(request.prompt, painting.outlines) else painting.shape
 
 
-def outlines_for(request: EditRequest, painting: Painting) -> Sequence[Mapping]:
-    """The outlines of what a request asks for.
+def outlines_for(request: EditRequest, painting: Painting) -> tuple[str, Sequence[Mapping]]:
+    """What a request asks for, and the outlines of it.
 
     Raises:
         NamebrushError: there are none, and what to choose.
@@ -57,7 +57,7 @@ def outlines_for(request: EditRequest, painting: Painting) -> Sequence[Mapping]:
             "There is no outline for this: only for replacing a selection by a thing that the inpainting model brings "
             "outlines of; choose another room, such as auto or hull."
         )
-    return painting.outlines[word]
+    return word, painting.outlines[word]
 
 
 def outline_of(seed: int, outlines: Sequence[Mapping]) -> np.ndarray:

@@ -154,6 +154,7 @@ def pack_result(result: EditResult, put: Put) -> dict:
         "seeds": list(result.seeds), "made_by": result.made_by, "changed_outside": result.changed_outside,
         "seconds": dict(result.seconds), "origin": list(result.origin), "notes": list(result.notes),
         "ranks": [dict(rank) for rank in result.ranks], "models": dict(result.models),
+        "things": [dict(thing) for thing in result.things],
     }  # fmt: skip
 
 
@@ -164,6 +165,7 @@ def unpack_result(packed: Mapping, photo: Photo, load: Load) -> EditResult:
         tuple(packed["seeds"]), packed["made_by"], int(packed["changed_outside"]), dict(packed["seconds"]),
         tuple(packed["origin"]), tuple(packed["notes"]), tuple(packed["ranks"]),
         None if packed["request"] is None else unpack_request(packed["request"], load), dict(packed["models"]),
+        tuple(packed.get("things", ())),
     )  # fmt: skip
 
 

@@ -63,6 +63,9 @@ class Painting:
         hole: the words for a hole that is to show its surroundings, where nobody says what they are; with `bare`.
         bare: its words are given alone, without further wishes such as "photorealistic", which it never met.
         known: the words it knows by what they are, as its folder lists them; None: any.
+        temperature: standard deviation of the noise that a picture starts from. Below 1 what is likeliest is painted,
+            smoother and with less variety, which a model with few weights needs (as Kingma and Dhariwal, "Glow",
+            section 6, do with theirs).
         outlines: by word, outlines of a thing of that name as COCO run lengths; None: it paints forms by itself.
     """
 
@@ -75,6 +78,7 @@ class Painting:
     hole: str = ""
     known: Mapping[str, tuple[str, ...]] | None = None
     outlines: Mapping[str, tuple[Mapping, ...]] | None = None
+    temperature: float = 1.0
 
 
 #: The built-in model, and any folder that lists its words as that one does. It was trained on masks that fill some
@@ -87,7 +91,7 @@ BUILTIN = Painting(
         "move": Sampling(25, 2.0, 0.95),
         "extend": Sampling(25, 2.0, 0.95),
     },
-    fill=0.6, least=4, shape="box", margin=0.05, bare=True, hole="background",
+    fill=0.6, least=4, shape="box", margin=0.05, bare=True, hole="background", temperature=0.3,
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from pipeline.history import Step
 from pipeline.photo import open_photo
 from pipeline.progress import Progress
 from pipeline.records import EditRequest, EditResult
+from pipeline.rle import encode_rle
 
 from .helpers import mask, photo, region, segmentation, shown
 
@@ -414,3 +415,24 @@ def test_a_broken_session_file_is_refused_in_one_line_and_nothing_changes(sessio
     told = attempt(lambda: actions.open_session(session, path, Progress()), session)
     assert told.kind == "error" and session.history is before
     assert 20 < len(told.text) < 200 and "\n" not in told.text and "inside" not in told.text
+
+
+def test_what_was_painted_can_be_picked_and_another_result_brings_its_own(session, stand_in):
+    actions.find(session, "dog, grass", {}, Progress())
+    before, picture = session.step, session.step.photo
+    outlines = mask(3, 3, 11, 11), mask(2, 2, 9, 12)
+    things = tuple({"name": "ball", **encode_rle(outline)} for outline in outlines)
+    other = photo(seed=3)
+    made = EditResult(picture, (picture, other), mask(2, 2, 12, 12), (7, 8), "x", 0, things=things)
+    rest = remains.arrived(remains.without(before.segmentation, made), made)
+    session.push(Step("edit", "replaced", picture, rest, made))
+    names = [r.name for r in session.step.regions]
+    assert names == ["dog", "ball"] and np.array_equal(session.step.regions[1].mask, outlines[0])
+    assert [c.name for c in session.step.segmentation.vocabulary.classes][-1] == "ball"
+    actions.choose(session, 1)
+    assert [r.name for r in session.step.regions] == ["dog", "ball"]
+    assert np.array_equal(session.step.regions[1].mask, outlines[1]) and session.step.segmentation.photo is other
+    accepted = region(0, mask(0, 0, 20, 20))
+    taken = segmentation(picture, replace(accepted, accepted=True))
+    assert remains.arrived(taken, made) is taken  # a person's own mask stays
+    assert remains.arrived(None, made) is None and remains.arrived(rest, replace(made, things=())) is rest
