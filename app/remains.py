@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from pipeline import regions_edit
-from pipeline.errors import NamebrushError
 from pipeline.records import NO_CLASS, EditResult, Prompt, Region, Segmentation
 from pipeline.rle import decode_rle, encode_region
 
@@ -79,10 +78,7 @@ def arrived(segmentation: Segmentation | None, result: EditResult, number: int =
         decode_rle(thing), id=fresh, class_index=NO_CLASS, name="by hand", score=1.0, prompt=Prompt(),
         made_by="outline",
     )  # fmt: skip
-    try:
-        return regions_edit.rename(regions_edit.put(segmentation, region), fresh, thing["name"])
-    except NamebrushError:  # accepted masks cover its place
-        return segmentation
+    return regions_edit.rename(regions_edit.put(segmentation, region), fresh, thing["name"])
 
 
 def gone(segmentation: Segmentation | None, result: EditResult, number: int) -> Segmentation | None:
