@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pipeline.draw import region_titles
 from pipeline.edit.kinds import KINDS
 from pipeline.history import Step
-from pipeline.models.catalog import get_preset
+from pipeline.models import builtin
+from pipeline.models.catalog import CHECKPOINTS, get_preset
+from pipeline.models.painting import of_folder
 from pipeline.records import Region, Segmentation
 
 from .session import Session
@@ -20,6 +22,8 @@ PLAIN_TOOLS = (("Pick", "pick"), ("+ Point", "add"), ("− Point", "subtract"), 
 PLAIN_LAYERS = (
     ("Fill", "fill"), ("Outlines", "outline"), ("Names", "names"), ("Prompts", "prompts"), ("Scores", "scores"),
 )  # fmt: skip
+#: So many of the words that the built-in inpainting model knows are told beside its kinds of change.
+TOLD = 22
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,11 @@ def kind_choices(kinds: Sequence[str], lang: str = "en") -> list[tuple[str, str]
 def kind_hint(kind: str, preset: str, lang: str = "en") -> str:
     """What a kind of change does, and plainly what it needs where the models in use cannot do it."""
     from_words = KINDS[kind].painters[:1] == ("diffusion",)
-    needs = say(lang, "needs_preset") if from_words and not get_preset(preset).inpaint else ""
+    painter = get_preset(preset).inpaint
+    needs = say(lang, "needs_preset") if from_words and not painter else ""
+    if from_words and painter and CHECKPOINTS[painter].painting is not None:
+        nouns = (of_folder(builtin.home("inpaint")).known or {}).get("nouns", ())
+        needs = say(lang, "knows_words", words=", ".join(nouns[:TOLD])) if nouns else ""
     return hint(say(lang, f"hint_{kind}") + needs)
 
 

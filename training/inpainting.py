@@ -69,8 +69,9 @@ SCHEDULE = {
 
 def known_words() -> dict[str, list[str]]:
     """What may be asked for, by kind; written beside the weights so that a person can be told."""
+    others = [word for noun in PAINTED for word in WORDS[noun][1:]]
     return {
-        "nouns": [word for noun in PAINTED for word in WORDS[noun]],
+        "nouns": [*PAINTED, *others],
         "colors": list(COLORS),
         "grounds": [noun for noun in NOUNS if noun in STUFF],
         "surroundings": ["background", "nothing"],
@@ -176,6 +177,7 @@ def follow(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
 def save(folder: Path, vae, text_encoder, tokenizer, unet) -> None:
     """Write the whole pipeline in float16, loadable by `StableDiffusionInpaintPipeline.from_pretrained`."""
     parts = [copy.deepcopy(part).cpu().half().eval() for part in (vae, text_encoder, unet)]
+    parts[0].register_to_config(_name_or_path="")  # where it lay while it was made is of no use
     pipe = StableDiffusionInpaintPipeline(
         parts[0], parts[1], tokenizer, parts[2], DDIMScheduler(**SCHEDULE), None, None, requires_safety_checker=False
     )

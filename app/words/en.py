@@ -59,6 +59,7 @@ SERVER = {
     "done_extend": "extended",
     "change": "Change", "computed": "arithmetic alone",
     "change_count": "Change {masks}",
+    "knows_words": " The built-in models paint drawn things: {words}.",
     "needs_preset": " This needs a downloaded preset: the built-in models cannot paint from words yet.",
     "kind_remove": "Remove", "kind_replace": "Replace", "kind_restyle": "Restyle", "kind_recolor": "Recolour",
     "kind_blur": "Blur", "kind_background": "Background", "kind_cutout": "Cut out", "kind_move": "Move",
@@ -94,7 +95,7 @@ SERVER = {
     "maker_outline": "the replacement",
     # Controls made by Gradio
     "words_hint": "dog; puppy, grass, sky", "find": "Find", "fine": "Fine edges", "fast": "Fast", "undo": "Undo",
-    "redo": "Redo", "open": "Open a photo", "prompt_hint": "a red fox", "settings": "Settings",
+    "redo": "Redo", "open": "Open a photo", "prompt_hint": "a red ball", "settings": "Settings",
     "save_photo": "Photo", "save_masks": "Masks", "save_regions": "Table", "save_overlay": "View",
     "save_layers": "Layers", "save_session": "Save session",
     "open_session": "Open session",

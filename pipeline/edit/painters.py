@@ -84,6 +84,8 @@ def _by_model(request: EditRequest, models: Any, progress: Progress, guard: Guar
     notes: list[str] = []
     if asked.known is not None and request.prompt.strip():
         notes += check_words(request.prompt, asked.known, models.title("inpaint"), request.kind == "replace")
+    if asked.note and request.kind not in PREFILLED:
+        notes.append(asked.note)
     with guard(), progress.stage("load"):
         pipe = models.inpaint()
     named = models.title("inpaint"), revisions_of(models, ("inpaint",))

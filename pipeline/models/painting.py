@@ -66,6 +66,7 @@ class Painting:
         temperature: standard deviation of the noise that a picture starts from. Below 1 what is likeliest is painted,
             smoother and with less variety, which a model with few weights needs (as Kingma and Dhariwal, "Glow",
             section 6, do with theirs).
+        note: a sentence for a person beside what it painted from their words.
         outlines: by word, outlines of a thing of that name as COCO run lengths; None: it paints forms by itself.
     """
 
@@ -79,6 +80,7 @@ class Painting:
     known: Mapping[str, tuple[str, ...]] | None = None
     outlines: Mapping[str, tuple[Mapping, ...]] | None = None
     temperature: float = 1.0
+    note: str = ""
 
 
 #: The built-in model, and any folder that lists its words as that one does. It was trained on masks that fill some
@@ -92,6 +94,7 @@ BUILTIN = Painting(
         "extend": Sampling(25, 2.0, 0.95),
     },
     fill=0.6, least=4, shape="box", margin=0.05, bare=True, hole="background", temperature=0.3,
+    note="It paints as in the drawn scenes it was trained on; for photographs choose the preset base.",
 )  # fmt: skip
 
 
