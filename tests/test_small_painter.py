@@ -70,7 +70,7 @@ def test_the_preset_paints_with_it_at_its_own_size(engine, folder, monkeypatch):
     result = edit(photo, request, models, Progress(lambda text, _: said.append(text)))
     (options,) = seen
     assert (options["height"], options["width"], options["num_inference_steps"]) == (256, 256, 2)
-    assert options["prompt"] == "a red ball" and options["guidance_scale"] == 4 and not options["negative_prompt"]
+    assert options["prompt"] == "a red ball" and options["guidance_scale"] == 3 and not options["negative_prompt"]
     mask = np.asarray(options["mask_image"]) > 0
     x0, y0, x1, y1 = bounds(mask)
     assert 0.5 < max(x1 - x0, y1 - y0) / 256 < 0.7 and mask[y0:y1, x0:x1].mean() > 0.97
@@ -97,7 +97,7 @@ def test_it_starts_from_calm_noise_and_restyling_from_what_is_there(engine, monk
     first, other, again = (latents for latents, _ in seen)
     assert first.shape == (1, 4, 32, 32) and torch.equal(first, again)  # the noise is the seed's, not the words'
     if kind == "replace":
-        assert 0.25 < first.std() < 0.35 and torch.equal(first, other)
+        assert 0.35 < first.std() < 0.45 and torch.equal(first, other)
     else:  # the noise is the same, so what differs is the pictures'
         with torch.no_grad():
             pixels = [pipe.image_processor.preprocess(image) for _, image in seen[:2]]
@@ -196,7 +196,7 @@ def test_a_session_of_it_is_done_again_from_the_command_line(engine, tmp_path, c
     assert '"shiny"' in capsys.readouterr().err
     step = open_session(session).steps[-1]
     request = step.edit.request
-    assert (request.steps, request.guidance, request.shape) == (2, 4.0, "box") and set(step.edit.seeds) == {9, 10}
+    assert (request.steps, request.guidance, request.shape) == (2, 3.0, "box") and set(step.edit.seeds) == {9, 10}
     again = ["--inpaint", "namebrush-inpaint", "--out", str(tmp_path / "again"), "--quiet"]
     assert main(["replay", session, *again]) == 0
     assert "1 steps done again, 1 with the same pixels" in capsys.readouterr().out

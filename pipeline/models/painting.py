@@ -87,13 +87,13 @@ class Painting:
 #: three fifths of its window, and holes without a thing in them were "background" to it.
 BUILTIN = Painting(
     samplings={
-        "remove": Sampling(25, 2.0, 0.95),
-        "replace": Sampling(25, 4.0, 1.0),
-        "restyle": Sampling(25, 4.0, 0.7),
-        "move": Sampling(25, 2.0, 0.95),
-        "extend": Sampling(25, 2.0, 0.95),
+        "remove": Sampling(12, 2.0, 0.95),
+        "replace": Sampling(12, 3.0, 1.0),
+        "restyle": Sampling(12, 3.0, 0.93),
+        "move": Sampling(12, 2.0, 0.95),
+        "extend": Sampling(12, 2.0, 0.95),
     },
-    fill=0.6, least=4, shape="box", margin=0.05, bare=True, hole="background", temperature=0.3,
+    fill=0.6, least=4, shape="box", margin=0.05, bare=True, hole="background", temperature=0.4,
     note="It paints as in the drawn scenes it was trained on; for photographs choose the preset base.",
 )  # fmt: skip
 

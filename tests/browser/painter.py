@@ -1,10 +1,12 @@
-"""Serves the page with an inpainting model of random weights that takes its time: `python -m tests.browser.painter`.
+"""Serves the page with an inpainting model that takes its time: `python -m tests.browser.painter [--built-in]`.
 
-What it paints is noise; how long work shows itself, is stopped and is waited for can be watched with it anywhere.
+How long work shows itself, is stopped and is waited for can be watched with it anywhere. Its weights are random, so
+what it paints is noise, but for the built-in model's.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,15 +19,18 @@ STEP = 0.08
 
 def main() -> None:
     """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--built-in", action="store_true", help="the built-in model in place of a random one")
+    built_in = parser.parse_args().built_in
     from app import engine, serve
     from app.build import build_demo
     from pipeline import Pipeline
 
     with TemporaryDirectory() as folder:
-        where = checkpoints.inpainting(Path(folder) / "inpainting")
+        where = "namebrush-inpaint" if built_in else str(checkpoints.inpainting(Path(folder) / "inpainting"))
 
         def load(preset: str) -> Pipeline:
-            made = Pipeline.load(preset, inpaint=str(where))
+            made = Pipeline.load(preset, inpaint=where)
             made.models.inpaint().unet.register_forward_pre_hook(lambda *_: time.sleep(STEP))
             return made
 
