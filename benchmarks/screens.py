@@ -167,6 +167,8 @@ def painting(camera: Camera) -> None:
     page.locator("#go:not([disabled])").click()
     wait_for_status(page, "was replaced")
     settle(page)
+    page.locator("[data-do=wipe]").click()  # all of the result at once
+    settle(page)
     camera.shoot("replace_4_done")
     page.locator("#undo").click()
     settle(page)

@@ -120,6 +120,21 @@ def test_what_is_picked_is_moved_by_dragging(picked, tmp_path):
     assert scene(page)["picked"] == [region["id"]]
 
 
+def test_what_is_replaced_becomes_what_is_asked_and_can_be_picked(picked):
+    page, region = picked
+    page.locator("#kind label:has(input[value=replace])").click()
+    page.wait_for_function("document.querySelector('#kind-hint').innerText.includes('umbrella')")  # what it can paint
+    page.locator("#prompt textarea").fill("a blue ball")
+    settle(page)
+    page.locator("#go:not([disabled])").click()
+    assert "0 pixels changed outside" in wait_for_status(page, "was replaced")
+    settle(page)
+    (ball,) = (r for r in scene(page)["regions"] if r["name"] == "ball")
+    page.locator("[data-do=wipe]").click()
+    click_at(page, *ball["at"])
+    wait_for_status(page, "Ball is picked")
+
+
 def test_two_fingers_zoom_about_where_they_are(visit):
     page = visit(has_touch=True, viewport={"width": 390, "height": 844})
     wait_for_status(page, "mask")
