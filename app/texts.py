@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pipeline.draw import region_titles
 from pipeline.edit.kinds import KINDS
 from pipeline.history import Step
-from pipeline.models import builtin
-from pipeline.models.catalog import CHECKPOINTS, get_preset
+from pipeline.models.catalog import CHECKPOINTS, PAINTER, get_preset
 from pipeline.models.painting import of_folder
 from pipeline.records import Region, Segmentation
 
@@ -89,7 +88,7 @@ def kind_hint(kind: str, preset: str, lang: str = "en") -> str:
     painter = get_preset(preset).inpaint
     needs = say(lang, "needs_preset") if from_words and not painter else ""
     if from_words and painter and CHECKPOINTS[painter].painting is not None:
-        nouns = (of_folder(builtin.home("inpaint")).known or {}).get("nouns", ())
+        nouns = (of_folder(PAINTER).known or {}).get("nouns", ())
         needs = say(lang, "knows_words", words=", ".join(nouns[:TOLD])) if nouns else ""
     return hint(say(lang, f"hint_{kind}") + needs)
 

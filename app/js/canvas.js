@@ -259,6 +259,7 @@ namebrush.canvas = (() => {
     async function take() {
       const data = props.value;
       if (!data?.photo) return;
+      element.dataset.coming = data.stamp;
       const taken = await scene.take(data);
       if (!taken) return;
       waiting = null;

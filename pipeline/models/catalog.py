@@ -16,8 +16,9 @@ from .painting import BUILTIN, Painting
 from .records import Geometry
 
 KINDS = ("clip", "dino", "sam", "inpaint")
-#: Whether this copy of the repository carries the built-in inpainting model; the preset `tiny` has it then.
-HAS_PAINTER = (Path(__file__).resolve().parents[2] / "assets" / "inpainting" / "model_index.json").is_file()
+#: The built-in inpainting model, and whether this copy of the repository carries it; the preset `tiny` has it then.
+PAINTER = Path(__file__).resolve().parents[2] / "assets" / "inpainting"
+HAS_PAINTER = (PAINTER / "model_index.json").is_file()
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,17 @@ from PIL import Image
 BUSY = "body.nb-busy"
 SETTLED = """() => {
   const busy = document.querySelector('BUSY');
-  const stamp = document.querySelector('#canvas [data-stamp]')?.dataset.stamp ?? '';
-  const seen = (window.seen ??= {stamp: '', since: 0});
-  if (busy || stamp !== seen.stamp) Object.assign(seen, {stamp, since: performance.now()});
-  return stamp !== '' && performance.now() - seen.since > 500;
+  const canvas = document.querySelector('#canvas [data-stamp]')?.dataset ?? {};
+  const stamp = canvas.stamp ?? '';
+  const seen = (window.seen ??= {stamp, since: performance.now()});
+  if (busy || stamp !== seen.stamp || stamp !== canvas.coming) Object.assign(seen, {stamp, since: performance.now()});
+  return stamp !== '' && performance.now() - seen.since > 250;
 }""".replace("BUSY", BUSY)
 
 
 def settle(page) -> None:
-    """Wait until nothing is being worked on and the scene on the canvas stays."""
+    """Wait until nothing is being worked on and the scene on the canvas stays, from now on."""
+    page.evaluate("() => { window.seen = undefined; }")  # the status line may be a moment ahead of the canvas
     page.wait_for_function(SETTLED)
 
 
