@@ -163,8 +163,7 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
         seconds=texts.seconds(time.perf_counter() - start), pixels=session.count(result.changed_outside, "pixel"),
     )  # fmt: skip
     same_size = result.images[0].size == base.photo.size
-    rest = without(base.segmentation, result) if same_size else None
-    rest = arrived(rest, result) if same_size else rest
+    rest = arrived(without(base.segmentation, result), result) if same_size else None
     moved = carried(picked, result) if kind == "move" else ()
     for region in moved:
         rest = regions_edit.put(rest, region)

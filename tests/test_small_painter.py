@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from app.texts import kind_hint
 from pipeline import Pipeline
 from pipeline.__main__ import main
 from pipeline.edit import edit
@@ -21,7 +22,6 @@ from pipeline.edit.vocabulary import check_words, known_part
 from pipeline.errors import NamebrushError
 from pipeline.history import open_session
 from pipeline.models import CHECKPOINTS, PRESETS, builtin, load_models
-from pipeline.models.catalog import HAS_PAINTER
 from pipeline.models.painting import BUILTIN, Painting, of_folder
 from pipeline.photo import open_photo
 from pipeline.progress import Progress
@@ -204,10 +204,16 @@ def test_a_session_of_it_is_done_again_from_the_command_line(engine, tmp_path, c
     assert np.array_equal(again, np.asarray(Image.open(tmp_path / "b.png")))
 
 
-@pytest.mark.skipif(HAS_PAINTER, reason="this copy carries the built-in painter")
-def test_a_preset_without_it_says_what_replacing_needs():
+def test_a_preset_without_it_says_what_replacing_needs(monkeypatch):
+    monkeypatch.setitem(PRESETS, "tiny", dataclasses.replace(PRESETS["tiny"], inpaint=""))
     models = load_models("tiny", device="cpu")
-    assert models.title("inpaint") == "none" and not models.has("inpaint") and not PRESETS["tiny"].inpaint
-    with pytest.raises(NamebrushError, match="load the preset base, or name one with inpaint=: sd2-inpainting"):
+    assert models.title("inpaint") == "none" and not models.has("inpaint")
+    with pytest.raises(NamebrushError, match="load the preset base, or name one with inpaint=: .*sd2-inpainting"):
         models.inpaint()
-    assert "Not in this copy" in CHECKPOINTS["namebrush-inpaint"].card
+    assert "cannot paint from words" in kind_hint("replace", "tiny")
+
+
+def test_the_page_tells_what_the_built_in_painter_knows():
+    for kind in ("replace", "restyle"):
+        assert "tree, palm" in kind_hint(kind, "tiny") and "umbrella" in kind_hint(kind, "tiny")
+    assert "umbrella" not in kind_hint("replace", "base") + kind_hint("remove", "tiny")

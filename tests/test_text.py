@@ -89,10 +89,16 @@ def test_two_models_of_one_name_share_nothing():
 def test_the_device_is_held_only_while_the_tower_runs():
     clip, _ = model()
     held = threading.Lock()
-    embed_words(clip, ["bee"], "simple", guard=lambda: held)
-    held.acquire()
-    embed_words(clip, ["bee"], "simple", guard=lambda: held)  # would hang if it wanted the lock
-    held.release()
+    asked = []
+
+    def guard():
+        asked.append(held)
+        return held
+
+    embed_words(clip, ["bee"], "simple", guard=guard)
+    assert len(asked) == 1 and not held.locked()
+    embed_words(clip, ["bee"], "simple", guard=guard)  # known by now
+    assert len(asked) == 1
 
 
 def test_more_texts_than_one_batch():

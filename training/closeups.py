@@ -1,6 +1,6 @@
 """Windows around one thing, with a hole to paint and the words for it: what the inpainting model learns from.
 
-    python -m training.closeups --windows 12000
+    python -m training.closeups
 
 A window is what the edit stage would cut out around a selection: the hole covers about six tenths of its side. The
 hole is mostly the thing's own outline, a little grown, since replacing paints in an outline of what is asked for

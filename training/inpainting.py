@@ -187,7 +187,7 @@ def save(folder: Path, vae, text_encoder, tokenizer, unet) -> None:
 
 def main() -> None:
     """Command line."""
-    args = arguments(__doc__, steps=6000, batch=16, peak=7e-4, half=5000, windows=str(closeups.FOLDER), mirror=1)
+    args = arguments(__doc__, steps=13500, batch=16, peak=7e-4, half=9500, windows=str(closeups.FOLDER), mirror=1)
     device = set_up(args, "inpainting")
     windows = Windows(load_whitening(), Path(args.windows), bool(args.mirror))
     tokenizer, scheduler = build_tokenizer(), DDIMScheduler(**SCHEDULE)

@@ -85,21 +85,18 @@ def laid(outline: np.ndarray, box: Box, size: tuple[int, int], feather: int) -> 
     scale = np.sqrt((x1 - x0) * (y1 - y0) / (high * wide))
     scale = min(scale, STRETCH * (x1 - x0) / wide, STRETCH * (y1 - y0) / high, 0.9 * width / wide, 0.9 * height / high)
     wide, high = (max(1, round(scale * side)) for side in (wide, high))
-    form = cv2.resize(outline.astype(np.float32), (wide, high), interpolation=_way(scale)) >= 0.5
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    form = cv2.resize(outline.astype(np.float32), (wide, high), interpolation=way) >= 0.5
     if not form.any():  # a few pixels have no form
         form[:] = True
-    margin = max(2, round(GROWTH * max(wide, high))) + feather + 1
+    growth = max(2, round(GROWTH * max(wide, high)))
     left = int(np.clip(round((x0 + x1 - wide) / 2), 0, width - wide))
     top = int(np.clip(y1 - high, 0, height - high))
-    window_box = widened((left, top, left + wide, top + high), margin, size)
+    window_box = widened((left, top, left + wide, top + high), growth + 1, size)
     core = np.zeros((window_box[3] - window_box[1], window_box[2] - window_box[0]), bool)
     at = left - window_box[0], top - window_box[1]
     core[at[1] : at[1] + high, at[0] : at[0] + wide] = form
-    used = grow(core, margin - feather - 1)
+    used = grow(core, growth)
     tight = widened(bounds(used), 1, used.shape)
     part = window(tight)
     return Piece(moved(tight, window_box), core[part], used[part], feather_alpha(core[part], used[part], feather))
-
-
-def _way(scale: float) -> int:
-    return cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
