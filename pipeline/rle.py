@@ -8,16 +8,19 @@ what pycocotools reads and writes.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 
 import cv2
 import numpy as np
 
 from .errors import NamebrushError
-from .records import Region
+from .records import Box, Region
 
-_GROUPS = 13  # 5-bit groups of the largest difference
-_MAX_PIXELS = 1 << 31
+_GROUPS = 13  # 5-bit groups of the largest difference that is written
+_READ_GROUPS = 7  # and of one that is read: 35 bits, so that no sum of them leaves 64
+#: A mask has no more pixels than this where nobody says less: its size is text, which costs nothing to write.
+MAX_PIXELS = 1 << 28
 
 
 def encode_rle(mask: np.ndarray) -> dict:
@@ -33,28 +36,83 @@ def encode_region(region: Region) -> dict:
     return _encode(region.crop, region.box[0], region.box[1], region.size)
 
 
-def decode_rle(rle: Mapping) -> np.ndarray:
+def decode_rle(rle: Mapping, size: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """The mask, bool [H, W], of `{"size": [H, W], "counts": str | bytes | list of int}`.
 
+    Args:
+        rle: from anywhere; nothing of the mask's size is allocated before it is known to be sound.
+        size: height and width it must have, those of its photo; None: any up to `max_pixels`.
+        max_pixels: height times width at most.
+
     Raises:
-        NamebrushError: the counts are malformed or do not fill the size.
+        NamebrushError: another size, too many pixels, or the counts are malformed or do not fill the size.
     """
-    try:
-        height, width = (int(n) for n in rle["size"])
-        counts = rle["counts"]
-        if isinstance(counts, str):
-            counts = counts.encode("ascii")
-        runs = _decompress(counts) if isinstance(counts, bytes) else np.asarray(counts, np.int64)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise NamebrushError("This is not a COCO run-length mask.") from error
-    if not 0 <= height * width <= _MAX_PIXELS or runs.ndim != 1 or not len(runs):
-        raise NamebrushError("The run-length mask has an impossible size.")
-    if min(height, width) < 0 or runs.min() < 0 or runs.sum() != height * width:
-        raise NamebrushError("The run-length mask does not fill its size.")
+    (height, width), runs = _runs(rle, size, max_pixels)
     values = np.zeros(len(runs), bool)
     values[1::2] = True
     flat = np.repeat(values, runs).reshape(width, height)
     return cv2.transpose(flat.view(np.uint8)).view(bool) if flat.size else np.zeros((height, width), bool)
+
+
+def check_rle(rle: Mapping, size: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse what `decode_rle` would refuse, without making the mask."""
+    _runs(rle, size, max_pixels)
+
+
+def decode_region(rle: Mapping, size: tuple[int, int]) -> tuple[Box, np.ndarray]:
+    """The tight box of a mask and the mask inside it, bool [y1 - y0, x1 - x0], never made at the photo's size.
+
+    Raises:
+        NamebrushError: as `decode_rle`, or the mask is empty.
+    """
+    (height, _), runs = _runs(rle, size, MAX_PIXELS)
+    ends = np.cumsum(runs)
+    starts, ends = (ends - runs)[1::2], ends[1::2]
+    filled = starts < ends
+    if not filled.any():
+        raise NamebrushError("A run-length mask is empty.")
+    starts, ends = starts[filled], ends[filled]
+    x0, x1 = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
+    first, last = starts % height, (ends - 1) % height
+    if (starts // height != (ends - 1) // height).any():  # a run over a column's end has its bottom and the next's top
+        y0, y1 = 0, height
+    else:
+        y0, y1 = int(first.min()), int(last.max()) + 1
+    begin = (starts // height - x0) * (y1 - y0) + first - y0
+    bounds = np.zeros(2 * len(begin) + 2, np.int64)
+    bounds[1:-1:2], bounds[2:-1:2], bounds[-1] = begin, begin + ends - starts, (x1 - x0) * (y1 - y0)
+    values = np.zeros(len(bounds) - 1, bool)
+    values[1::2] = True
+    flat = np.repeat(values, np.diff(bounds)).reshape(x1 - x0, y1 - y0)
+    return (x0, y0, x1, y1), cv2.transpose(flat.view(np.uint8)).view(bool)
+
+
+def _runs(rle: Mapping, size: tuple[int, int] | None, max_pixels: int) -> tuple[tuple[int, int], np.ndarray]:
+    """Height and width, and the lengths of the runs, int64, each and all of which were checked against them."""
+    try:
+        height, width = (operator.index(n) for n in rle["size"])
+        counts = rle["counts"]
+        if not isinstance(counts, (str, bytes, list, tuple, np.ndarray)):
+            raise TypeError("counts of another type")
+    except (KeyError, TypeError, ValueError) as error:
+        raise NamebrushError("This is not a COCO run-length mask.") from error
+    if min(height, width) < 0 or height * width > max_pixels:
+        raise NamebrushError("The run-length mask has an impossible size.")
+    if size is not None and (height, width) != tuple(size):
+        raise NamebrushError("The run-length mask has another size than its photo.")
+    pixels = height * width
+    if not len(counts) or len(counts) > _READ_GROUPS * (pixels + 2):
+        raise NamebrushError("The run-length mask does not fill its size.")
+    try:
+        if isinstance(counts, str):
+            counts = counts.encode("ascii")
+        runs = _decompress(counts) if isinstance(counts, bytes) else np.asarray(counts, np.int64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise NamebrushError("This is not a COCO run-length mask.") from error
+    # Each run first: only then can their sum not wrap around.
+    if runs.ndim != 1 or runs.min() < 0 or runs.max() > pixels or int(runs.sum()) != pixels:
+        raise NamebrushError("The run-length mask does not fill its size.")
+    return (height, width), runs
 
 
 def _encode(crop: np.ndarray, x0: int, y0: int, size: tuple[int, int]) -> dict:
@@ -107,7 +165,7 @@ def _decompress(text: bytes) -> np.ndarray:
     last = np.flatnonzero((groups & 32) == 0)
     first = np.r_[0, last[:-1] + 1]
     place = np.arange(len(groups)) - np.repeat(first, last - first + 1)
-    if place.max() >= 12:
+    if place.max() >= _READ_GROUPS:
         raise ValueError("a count is too long")
     counts = np.add.reduceat((groups & 31) << (5 * place), first)
     counts -= np.where(groups[last] & 16, np.int64(1) << (5 * (place[last] + 1)), 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PIPELINE = Path(__file__).resolve().parents[1] / "pipeline"
 #: Met on the command line or in Python alone: commands, evaluation, replaying, and formats the page does not read.
-ELSEWHERE = ("commands/", "evaluate/", "__main__.py", "__init__.py", "history/replay.py", "rle.py", "mask_formats.py")
+ELSEWHERE = ("commands/", "evaluate/", "__main__.py", "__init__.py", "history/replay.py", "mask_formats.py")
 #: Calls whose first argument is shown.
 SHOWN = {"step", "say", "report"}
 #: Whose strings describe settings, models and methods, not what happened.
