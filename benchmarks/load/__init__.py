@@ -1,0 +1,1 @@
+"""Many visitors at once; see `python -m benchmarks.load --help`."""
