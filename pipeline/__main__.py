@@ -18,6 +18,7 @@ COMMANDS = {
     "replay": ("Do a saved session again and compare the pixels.", "sessions"),
     "compare": ("Draw what several methods find in a photo side by side.", "tables"),
     "evaluate": ("Measure a method on a labelled dataset.", "tables"),
+    "datasets": ("List the published data sets, what each needs, and what is on this machine.", "datasets"),
     "methods": ("List the methods.", "tables"),
     "models": ("List the presets and models, and what is on this machine.", "tables"),
 }

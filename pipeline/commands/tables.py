@@ -75,13 +75,20 @@ def run_compare(args: argparse.Namespace) -> None:
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Flags of `evaluate`."""
     parser.usage = (
-        "%(prog)s --dataset scenes|folder [--root DIR] --method NAME --out TABLE.json [--limit N] [options]"
+        "%(prog)s --dataset scenes|folder|NAME [--root DIR] --method NAME --out TABLE.json [--limit N] [options]"
     )
     parser.add_argument(
         "--dataset", required=True, metavar="NAME",
-        help='"scenes": held-out drawn scenes; "folder": images/, masks/ and classes.txt under --root.',
+        help='"scenes": held-out drawn scenes; "folder": images/, masks/ and classes.txt under --root; or a published '
+        "data set that `datasets` lists.",
     )
-    parser.add_argument("--root", metavar="DIR", help="Where the dataset lies; scenes need none.")
+    parser.add_argument(
+        "--root", metavar="DIR", help="Where the dataset lies; scenes need none [NAMEBRUSH_DATA, for published ones]."
+    )
+    parser.add_argument(
+        "--class-words", default="", choices=("", "sclip", "clearclip"), metavar="AUTHORS",
+        help="Whose class words a published data set is given: sclip (NACLIP too) or clearclip [those most share].",
+    )
     parser.add_argument("--out", required=True, metavar="TABLE.json", help="The table, as JSON.")
     parser.add_argument("--limit", type=int, metavar="N", help="Pictures at most [100 scenes, all of a folder].")
     parser.add_argument(
@@ -100,7 +107,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
 
     check_folder(args.out)
     settings = segment_settings(args)
-    dataset = open_dataset(args.dataset, args.root, args.limit)
+    dataset = open_dataset(args.dataset, args.root, args.limit, args.class_words)
     progress = stderr_progress(args)
     table = evaluate(load(args, progress), dataset, args.names, progress, **settings)
     write_atomic(args.out, as_json(table))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,15 @@ import numpy as np
 from PIL import Image
 
 from ..errors import NamebrushError
+from ..files import shown
 from ..photo import open_photo
 from ..records import ClassName, Photo
 from ..vocabulary import clean_name
+from .published import BENCHMARKS, get_benchmark
 
-DATASETS = ("scenes", "folder")
+DATASETS = ("scenes", "folder", *BENCHMARKS)
+#: Names the folder that holds the published data sets, where no `--root` does.
+ROOT_VARIABLE = "NAMEBRUSH_DATA"
 #: Held-out scenes have the seeds from here on; training never draws them.
 FIRST_HELD_OUT_SEED = 1_000_000_000
 DEFAULT_SCENES = 100
@@ -42,12 +47,14 @@ class Dataset:
         classes: the classes a truth indexes.
         keys: one per picture.
         read: makes a key's sample.
+        background: whether class 0 stands for whatever is no other class, so that pixels without a class are given it.
     """
 
     name: str
     classes: tuple[ClassName, ...]
     keys: tuple
     read: Callable[..., Sample]
+    background: bool = False
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -56,15 +63,17 @@ class Dataset:
         return (self.read(key) for key in self.keys)
 
 
-def open_dataset(name: str, root: str | None = None, limit: int | None = None) -> Dataset:
+def open_dataset(name: str, root: str | None = None, limit: int | None = None, words: str = "") -> Dataset:
     """A dataset by name.
 
     Args:
-        name: "scenes" (drawn by `training.scenes`, held-out seeds) or "folder".
+        name: "scenes" (drawn by `training.scenes`, held-out seeds), "folder", or one of `published.BENCHMARKS`.
         root: for "folder": a folder with `images/`, `masks/` (same stems, PNG, the value of a pixel is the line of
             its class counted from 0, 255 is not counted) and `classes.txt` (one class per line, synonyms after
-            semicolons).
-        limit: pictures at most; None takes 100 scenes, or all of a folder.
+            semicolons). For a published one: the folder it was unpacked into, or one with several of them; None
+            takes what the variable `NAMEBRUSH_DATA` names.
+        limit: pictures at most; None takes 100 scenes, or all of a folder or split.
+        words: whose class words are typed for a published one, of `published.AUTHORS`.
 
     Raises:
         NamebrushError: no such dataset, or a folder that is not laid out so.
@@ -77,7 +86,33 @@ def open_dataset(name: str, root: str | None = None, limit: int | None = None) -
         if not root:
             raise NamebrushError("The dataset folder needs --root: a folder with images/, masks/ and classes.txt.")
         return _folder(Path(root).expanduser(), limit)
+    if name in BENCHMARKS:
+        return _published(name, data_root(root), limit, words)
     raise NamebrushError(f'There is no dataset "{name}". Choose one of: {", ".join(DATASETS)}.')
+
+
+def data_root(root: str | None) -> Path | None:
+    """The folder of the published data sets: `root`, or what `NAMEBRUSH_DATA` names, or None."""
+    given = root or os.environ.get(ROOT_VARIABLE)
+    return Path(given).expanduser() if given else None
+
+
+def _published(name: str, root: Path | None, limit: int | None, words: str) -> Dataset:
+    benchmark = get_benchmark(name)
+    if root is None:
+        raise NamebrushError(f"{benchmark.title} needs --root, or the variable {ROOT_VARIABLE}: the folder it is in.")
+    folder = benchmark.folder(root)
+    pairs, classes = benchmark.pairs(folder)[:limit], benchmark.classes(words, folder)
+
+    def read(pair: tuple[Path, Path]) -> Sample:
+        photo, truth = open_photo(pair[0]), benchmark.read(pair[1])
+        if truth.shape != photo.size:
+            raise NamebrushError(f'"{shown(pair[1])}" has not the size of its photo.')
+        if truth.max() >= len(classes):
+            raise NamebrushError(f'"{shown(pair[1])}" holds class {truth.max()}; there are {len(classes)}.')
+        return Sample(pair[0].name, photo, truth)
+
+    return Dataset(name, classes, tuple(pairs), read, benchmark.background)
 
 
 def _scenes(count: int) -> Dataset:
