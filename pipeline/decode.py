@@ -1,6 +1,6 @@
 """Any picture file to upright 8-bit sRGB: colour profiles, bit depths, transparency, orientation, hostile headers.
 
-`photo.open_photo` is the door; this module is what happens behind it.
+`photo.open_photo` is the door; this module is what happens behind it, in the same process or in one of `decoding`'s.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -15,6 +16,10 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from .decoding.metadata import MAX_ICC, read_exif, write_exif
+from .decoding.pnm import Pnm
+from .decoding.samples import to_uint8
+from .decoding.structure import check_structure, damaged, overloaded
 from .errors import NamebrushError
 
 #: Formats that may be opened. Pillow knows more, but some of those start other programs (EPS) or are no photos.
@@ -22,10 +27,13 @@ FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "TIFF", "BMP", "DIB", "ICO", "PP
 READABLE = "PNG, JPEG, WebP, AVIF, GIF, TIFF, BMP or JPEG 2000"
 MIN_SIDE, MAX_ASPECT = 8, 32
 
-_ORIENTATION, _EXIF_IFD, _COLOR_SPACE, _PIXEL_X, _PIXEL_Y = 0x0112, 0x8769, 0xA001, 0xA002, 0xA003
 _IMAGE_WIDTH, _IMAGE_HEIGHT = 0x0100, 0x0101
-# A TIFF keeps its own structure (strips, compression, ...) among its tags; only these describe the photo itself.
-_TIFF_DESCRIPTIVE = {270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, _EXIF_IFD, 34853}
+#: Bytes of a file beyond which it is no picture of its size: of any, and for each pixel.
+_FILE_BYTES, _FILE_BYTES_PER_PIXEL = 64 << 20, 32
+#: OpenCV's number for "not enough memory".
+_NO_MEMORY = -4
+#: Called with width and height once they are known and allowed, before the pixels are decoded.
+OnSize = Callable[[int, int], None]
 _TO_UPRIGHT = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -67,57 +75,141 @@ def check_size(width: int, height: int, limit: float, name: str) -> None:
         )
 
 
-def decode(data: bytes, limit: float, name: str) -> Decoded:
+def decode(data: bytes, limit: float, name: str, on_size: OnSize | None = None) -> Decoded:
     """Decode the bytes of a picture file.
 
     Args:
         data: the whole file.
         limit: megapixels allowed; judged by the file's header.
         name: for messages.
+        on_size: called with width and height before the pixels are decoded.
 
     Raises:
-        NamebrushError: empty, not a picture, damaged or cut off, too large, too small.
+        NamebrushError: empty, not a picture, damaged or cut off, too large, too small, too costly.
+        MemoryError: there is not enough.
     """
     if not data:
         raise NamebrushError(f'"{name}" is empty: the file has no bytes.')
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow would warn of ends in a note or an error of ours
-        return _decode(data, limit, name)
+        frames = check_structure(data, limit, name)
+        pnm = Pnm.opened(data)
+        if pnm is not None:
+            return _decode_pnm(pnm, limit, name, data, on_size)
+        image = _open(data, FORMATS, limit, name)
+        if image is None:
+            return _decode_unknown(data, limit, name, on_size)
+        with image:
+            return decode_image(image, limit, name, data, on_size, frames)
 
 
-def _decode(data: bytes, limit: float, name: str) -> Decoded:
+def decode_png(data: bytes, limit: float, name: str, on_size: OnSize | None = None) -> np.ndarray:
+    """The samples of a PNG as they are, [H, W, C], uint8 or uint16: no profile is applied, nothing is turned.
+
+    Args:
+        data: the whole file.
+        limit: megapixels allowed; judged by the file's header.
+        name: for messages.
+        on_size: called with width and height before the pixels are decoded.
+
+    Raises:
+        NamebrushError: not a PNG of 8-bit grey, colour or colour with transparency or 16-bit grey; damaged; too large.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_structure(data, limit, name)
+        image = _open(data, ("PNG",), limit, name)
+        if image is None or image.mode not in ("L", "RGB", "RGBA", "I;16"):
+            raise damaged(name)
+        with image:
+            width, height = image.size
+            if width * height > limit * 1e6:
+                check_size(width, height, limit, name)
+            if on_size is not None:
+                on_size(width, height)
+            try:
+                samples = np.array(image)
+            except MemoryError:
+                raise
+            except Exception as error:
+                raise damaged(name) from error
+    return samples[:, :, None] if samples.ndim == 2 else samples
+
+
+def _decode_pnm(pnm: Pnm, limit: float, name: str, data: bytes, on_size: OnSize | None) -> Decoded:
+    _check_cost(pnm.size, limit, name, data)
+    if on_size is not None:
+        on_size(*pnm.size)
+    out = Decoded(pixels=np.empty(0))
+    samples = pnm.samples(out.notes)
+    if samples is None:
+        raise damaged(name)
+    out.pixels = np.ascontiguousarray(np.broadcast_to(samples, (*samples.shape[:2], 3)))
+    return out
+
+
+def _open(data: bytes, formats: tuple[str, ...], limit: float, name: str) -> Image.Image | None:
+    """The opened image, its pixels not yet decoded; None where Pillow does not know the file."""
     try:
         Image.init()
-        image = Image.open(io.BytesIO(data), formats=[f for f in FORMATS if f in Image.OPEN])
+        return Image.open(io.BytesIO(data), formats=[f for f in formats if f in Image.OPEN])
     except Image.DecompressionBombError as error:
         pixels = re.search(r"\((\d+) pixels\)", str(error))
         size = f"{int(pixels[1]) / 1e6:.1f} megapixels" if pixels else "far too many pixels"
         raise NamebrushError(f'"{name}" has {size}; the limit is {limit:g}. Make it smaller first.') from error
     except UnidentifiedImageError:
-        return _decode_unknown(data, limit, name)
+        return None
+    except MemoryError:
+        raise
     except Exception as error:  # decoders of foreign bytes raise anything: struct.error, SyntaxError, EOFError ...
-        raise _damaged(name) from error
-    with image:
-        return decode_image(image, limit, name, data)
+        if "MAX_TEXT" in str(error):  # Pillow's bounds on what text and profiles of a PNG may unpack to
+            raise overloaded(name) from error
+        raise damaged(name) from error
 
 
-def decode_image(image: Image.Image, limit: float, name: str, data: bytes | None = None) -> Decoded:
-    """Decode an opened Pillow image; see `decode`. `data` are the file's bytes, to get at all 16 bits of a colour."""
-    check_size(*image.size, limit, name)
+def decode_image(
+    image: Image.Image,
+    limit: float,
+    name: str,
+    data: bytes | None = None,
+    on_size: OnSize | None = None,
+    frames: int | None = None,
+) -> Decoded:
+    """Decode an opened Pillow image; see `decode`.
+
+    Args:
+        image: the image.
+        limit: megapixels allowed.
+        name: for messages.
+        data: the file's bytes, to get at all 16 bits of a colour; None for an image that was not opened by `decode`.
+        on_size: called with width and height before the pixels are decoded.
+        frames: how many it has, where that is known already.
+
+    Raises:
+        NamebrushError: as `decode`.
+        MemoryError: there is not enough.
+    """
+    size = image.size
+    _check_cost(size, limit, name, data)
+    if on_size is not None:
+        on_size(*size)
     out = Decoded(pixels=np.empty(0))
     try:
-        frames = getattr(image, "n_frames", 1) if data is not None and image.format != "MPO" else 1
+        if data is None or image.format == "MPO":
+            frames = 1
+        elif frames is None:
+            frames = getattr(image, "n_frames", 1)
         image.load()
+        if image.size != size:  # an icon's pictures may be larger than it says
+            _check_cost(image.size, limit, name, data)
         color, alpha = _to_8bit(image, data, out.notes)
-        exif, orientation = _read_exif(image, out.notes)
+        exif, orientation = read_exif(image, out.notes)
         rgb, out.icc = _to_srgb(color, image.info.get("icc_profile"), out.notes)
         pixels = np.asarray(rgb)
-    except NamebrushError:
+    except (NamebrushError, MemoryError):
         raise
-    except MemoryError as error:
-        raise NamebrushError(f'There is not enough memory to open "{name}". Make it smaller first.') from error
     except Exception as error:
-        raise _damaged(name) from error
+        raise damaged(name) from error
     if frames > 1:
         out.notes.append(f"Only the first of {frames} {'pages' if image.format == 'TIFF' else 'frames'} is used.")
     if alpha is not None and alpha.min() == 255:  # opaque everywhere: nothing to keep
@@ -125,42 +217,18 @@ def decode_image(image: Image.Image, limit: float, name: str, data: bytes | None
     turn = _TO_UPRIGHT.get(orientation, lambda a: a)
     out.pixels = np.ascontiguousarray(turn(pixels))
     out.alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
-    out.exif = _write_exif(exif, out, image.format == "TIFF")
+    out.exif = write_exif(exif, out.pixels.shape[:2], image.format == "TIFF", out.notes)
     return out
 
 
-def to_uint8(values: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Scale samples of any numeric type to 0..255.
-
-    Unsigned 16-bit divides by 257, so that 65535 is 255. Wider integers count as 16-bit where they fit. Floats count
-    as 0..1 where they fit, as 0..255 where they fit; whatever is left is stretched from its least to its greatest
-    value, and NaN is 0.
-    """
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype == np.bool_:
-        return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype == np.uint16:
-        notes.append("The photo has 16 bits per channel; they were scaled to 8.")
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    known = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(known.min(initial=0.0)), float(known.max(initial=0.0))
-    if values.dtype.kind in "iu" and low >= 0 and high <= 65535:
-        top, how = 65535.0, "scaled"
-    elif values.dtype.kind == "f" and low >= 0 and high <= 255:
-        top, how = (1.0 if high <= 1 else 255.0), "scaled"
-    else:
-        low, top, how = float(known.min()), high, "stretched from darkest to lightest"
-    notes.append(f"The photo's samples are {values.dtype}; they were {how} to 8 bits.")
-    return np.rint((known - low) * (255.0 / max(top - low, 1e-30))).clip(0, 255).astype(np.uint8)
+def _check_cost(size: tuple[int, int], limit: float, name: str, data: bytes | None) -> None:
+    """Refuse a size that cannot be worked on, and a file of far more bytes than a picture of its size needs."""
+    check_size(*size, limit, name)
+    if data is not None and len(data) > _FILE_BYTES + _FILE_BYTES_PER_PIXEL * size[0] * size[1]:
+        raise overloaded(name)
 
 
-def _damaged(name: str) -> NamebrushError:
-    return NamebrushError(f'"{name}" is damaged or cut off and cannot be read to its end. Get a fresh copy of it.')
-
-
-def _decode_unknown(data: bytes, limit: float, name: str) -> Decoded:
+def _decode_unknown(data: bytes, limit: float, name: str, on_size: OnSize | None) -> Decoded:
     """What Pillow cannot open: OpenCV reads floating point colour TIFFs; everything else gets a clear refusal."""
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
         raise NamebrushError(f'"{name}" is a HEIC photo, which cannot be read here. Save it as JPEG or PNG first.')
@@ -172,10 +240,12 @@ def _decode_unknown(data: bytes, limit: float, name: str) -> Decoded:
             tags.load(file)
             width, height = int(tags[_IMAGE_WIDTH]), int(tags[_IMAGE_HEIGHT])
         except Exception as error:
-            raise _damaged(name) from error
-        check_size(width, height, limit, name)
+            raise damaged(name) from error
+        _check_cost((width, height), limit, name, data)
+        if on_size is not None:
+            on_size(width, height)
         array = _decode_opencv(data)
-        if array is not None and array.ndim == 3 and array.shape[2] >= 3:
+        if array is not None and array.shape[:2] == (height, width) and array.ndim == 3 and array.shape[2] >= 3:
             out = Decoded(pixels=np.empty(0))
             out.pixels = np.ascontiguousarray(to_uint8(array[:, :, 2::-1], out.notes))
             return out
@@ -186,7 +256,9 @@ def _decode_opencv(data: bytes) -> np.ndarray | None:
     """OpenCV's reading with the file's own depth and channels (BGR order), or None."""
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
+    except cv2.error as error:
+        if error.code == _NO_MEMORY:
+            raise MemoryError from error
         return None
 
 
@@ -227,8 +299,11 @@ def _to_8bit(image: Image.Image, data: bytes | None, notes: list[str]) -> tuple[
 
 def _to_srgb(color: Image.Image, profile: bytes | None, notes: list[str]) -> tuple[Image.Image, bytes | None]:
     """Colours to sRGB by the embedded profile: RGB, and the profile that now describes it (None: plain sRGB)."""
+    if profile and len(profile) > MAX_ICC:
+        notes.append("The embedded colour profile is too large; the photo's colours are taken as sRGB.")
+        profile = None
     if not profile:
-        return color.convert("RGB"), None
+        return color if color.mode == "RGB" else color.convert("RGB"), None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()
@@ -247,7 +322,7 @@ def _to_srgb(color: Image.Image, profile: bytes | None, notes: list[str]) -> tup
         )
         if color.mode != "CMYK" and _is_identity(transform, color.mode):
             # sRGB under one of its many names: rounding through a transform would only cost exactness.
-            return color.convert("RGB"), profile if color.mode == "RGB" else None
+            return (color, profile) if color.mode == "RGB" else (color.convert("RGB"), None)
         return ImageCms.applyTransform(color, transform), target.tobytes()
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         notes.append("The embedded colour profile does not fit the photo; its colours are taken as sRGB.")
@@ -262,39 +337,3 @@ def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
         probe = np.arange(256, dtype=np.uint8).reshape(16, 16)
     result = np.asarray(ImageCms.applyTransform(Image.fromarray(probe), transform)).astype(int)
     return int(np.abs(result - (probe if mode == "RGB" else probe[:, :, None])).max()) <= 1
-
-
-def _read_exif(image: Image.Image, notes: list[str]) -> tuple[Image.Exif | None, int]:
-    """The EXIF block and the orientation it asks for, 1..8."""
-    try:
-        own = image.getexif()
-        orientation = int(own.get(_ORIENTATION, 1))
-        exif = Image.Exif()  # a copy: the image may belong to the caller
-        exif.load(own.tobytes())
-        return exif, orientation
-    except Exception:  # EXIF blocks are often broken; the photo itself is not
-        notes.append("The photo's EXIF data are damaged and were left out.")
-        return None, 1
-
-
-def _write_exif(exif: Image.Exif | None, out: Decoded, from_tiff: bool) -> bytes | None:
-    """The EXIF block for the upright photo: orientation 1, true size, sRGB, no preview of what the photo once was."""
-    if not exif:
-        return None
-    try:
-        height, width = out.pixels.shape[:2]
-        for tag in list(exif):
-            if tag in (_IMAGE_WIDTH, _IMAGE_HEIGHT) or (from_tiff and tag not in _TIFF_DESCRIPTIVE):
-                del exif[tag]
-        if _EXIF_IFD in exif:
-            inner = exif.get_ifd(_EXIF_IFD)
-            for tag, value in ((_PIXEL_X, width), (_PIXEL_Y, height), (_COLOR_SPACE, 1)):
-                if tag in inner:
-                    inner[tag] = value
-        if not exif:
-            return None
-        exif[_ORIENTATION] = 1
-        return exif.tobytes()  # Pillow writes no second directory (the thumbnail) unless it was asked to read it
-    except Exception:
-        out.notes.append("The photo's EXIF data are damaged and were left out.")
-        return None

@@ -7,12 +7,13 @@ import io
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image
 
-from .decode import Decoded, check_size, decode, decode_image, to_uint8
+from .decode import Decoded, check_size, decode, decode_image
+from .decoding.samples import to_uint8
 from .errors import NamebrushError
 from .files import shown, write_atomic
 from .records import Photo
@@ -27,7 +28,16 @@ _MAX_SIDE = {"PNG": 2**31 - 1, "JPEG": 65500, "WEBP": 16383}
 _MAX_JPEG_EXIF = 65533
 
 
-def open_photo(source: PhotoSource, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
+class PhotoDecoder(Protocol):
+    """Decodes picture files: `decoding.client.Client` in another process, this module's own in this one."""
+
+    def decode(self, source: bytes | BinaryIO, limit: float, name: str) -> Decoded:
+        """Decode a file's bytes or an open file; see `decode.decode`."""
+
+
+def open_photo(
+    source: PhotoSource, max_megapixels: float = MAX_MEGAPIXELS, decoder: PhotoDecoder | None = None
+) -> Photo:
     """Open a photo from nearly anything: upright, 8 bits, sRGB.
 
     EXIF orientation is applied, an embedded colour profile is converted to sRGB, 16-bit and floating point samples are
@@ -38,6 +48,8 @@ def open_photo(source: PhotoSource, max_megapixels: float = MAX_MEGAPIXELS) -> P
         source: a path, the bytes of a file, an open binary file, a Pillow image, an array or a `Photo` (returned as it
             is). Arrays are [H, W], [H, W, 1], [H, W, 3] RGB or [H, W, 4] RGBA; bool, uint8, uint16 or float 0..1.
         max_megapixels: width times height allowed, in millions; above 178 Pillow itself refuses.
+        decoder: what decodes files; None decodes in this process, which is for files one trusts: what a file can make
+            its libraries do, they do here. For strangers' files see `decoding.pool.Decoder`.
 
     Raises:
         NamebrushError: missing, not a photo, damaged, too large, below 8 pixels a side or thinner than 1 to 32.
@@ -49,21 +61,22 @@ def open_photo(source: PhotoSource, max_megapixels: float = MAX_MEGAPIXELS) -> P
         return _from_array(source, max_megapixels)
     if isinstance(source, Image.Image):
         name = shown(Path(getattr(source, "filename", "") or "photo").name)
-        return _as_photo(decode_image(source, max_megapixels, name), name)
+        try:
+            return _as_photo(decode_image(source, max_megapixels, name), name)
+        except MemoryError as error:
+            raise NamebrushError(f'There is not enough memory to open "{name}". Make it smaller first.') from error
     if isinstance(source, (bytes, bytearray, memoryview)):
-        data, name = bytes(source), "photo"
-    elif isinstance(source, (str, os.PathLike)):
-        data, name = _read_path(source)
-    elif hasattr(source, "read"):
+        return _from_file(bytes(source), "photo", max_megapixels, decoder)
+    if isinstance(source, (str, os.PathLike)):
+        with _opened(source) as file:
+            return _from_file(file, shown(Path(file.name).name), max_megapixels, decoder)
+    if hasattr(source, "read"):
         data = source.read(MAX_BYTES + 1)
         if not isinstance(data, bytes):
             raise TypeError("A photo's file must be opened in binary mode.")
         name = shown(Path(source.name).name) if isinstance(getattr(source, "name", None), str) else "photo"
-    else:
-        raise TypeError(f"A photo is a path, bytes, a file, an array or an image, not {type(source).__name__}.")
-    if len(data) > MAX_BYTES:
-        raise NamebrushError(f'"{name}" is larger than {MAX_BYTES >> 30} GiB, more than a photo needs.')
-    return _as_photo(decode(data, max_megapixels, name), name)
+        return _from_file(data, name, max_megapixels, decoder)
+    raise TypeError(f"A photo is a path, bytes, a file, an array or an image, not {type(source).__name__}.")
 
 
 def photo_from_pixels(pixels: np.ndarray, like: Photo | None = None) -> Photo:
@@ -148,8 +161,8 @@ def save_photo(photo: Photo, path: str | os.PathLike, quality: int = 95) -> tupl
     return notes
 
 
-def _read_path(path: str | os.PathLike) -> tuple[bytes, str]:
-    """The bytes of a file and its name without folders."""
+def _opened(path: str | os.PathLike) -> BinaryIO:
+    """The open file of a photo."""
     try:
         file = Path(path).expanduser()
         if file.is_dir():
@@ -160,12 +173,27 @@ def _read_path(path: str | os.PathLike) -> tuple[bytes, str]:
             raise NamebrushError(f'"{shown(path)}" is not an ordinary file.')
         if file.stat().st_size > MAX_BYTES:
             raise NamebrushError(f'"{shown(path)}" is larger than {MAX_BYTES >> 30} GiB, more than a photo needs.')
-        return file.read_bytes(), shown(file.name)
+        return open(file, "rb")
     except NamebrushError:
         raise
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: no home folder for "~"
         reason = getattr(error, "strerror", None) or "not a usable name"
         raise NamebrushError(f'Could not read "{shown(path)}": {reason}.') from error
+
+
+def _from_file(source: bytes | BinaryIO, name: str, limit: float, decoder: PhotoDecoder | None) -> Photo:
+    if decoder is not None:
+        return _as_photo(decoder.decode(source, limit, name), name)
+    try:
+        data = source if isinstance(source, bytes) else source.read()
+    except OSError as error:
+        raise NamebrushError(f'Could not read "{name}": {error.strerror or "no reason given"}.') from error
+    if len(data) > MAX_BYTES:
+        raise NamebrushError(f'"{name}" is larger than {MAX_BYTES >> 30} GiB, more than a photo needs.')
+    try:
+        return _as_photo(decode(data, limit, name), name)
+    except MemoryError as error:
+        raise NamebrushError(f'There is not enough memory to open "{name}". Make it smaller first.') from error
 
 
 def _from_array(array: np.ndarray, limit: float) -> Photo:
