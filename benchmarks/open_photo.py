@@ -76,7 +76,8 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(SIZES))
     args = parser.parse_args()
     decoder, other = Decoder(), Other(args.before.resolve()) if args.before else None
-    print("| megapixels | format | in this process, ms | in its own, ms | ratio (quarters) |\n| --- | --- | --- | --- | --- |")
+    print("| megapixels | format | in this process, ms | in its own, ms | ratio (quarters) |")
+    print("| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         for size in args.sizes.split(","):
             image = Image.fromarray(picture(*SIZES[size]))

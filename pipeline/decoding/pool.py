@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import logging
 import os
+import select
+import socket
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
@@ -32,6 +35,11 @@ _MAX_NOTES, _MAX_EXTRA = 16, 8 << 20
 
 #: A picture file: its bytes, or an open file that has a descriptor.
 Source = bytes | BinaryIO
+
+
+def available() -> bool:
+    """Whether this system can pass open files between processes; Windows cannot."""
+    return hasattr(socket, "send_fds") and hasattr(select, "poll") and importlib.util.find_spec("resource") is not None
 
 
 @dataclass(eq=False)

@@ -141,7 +141,7 @@ class Process:
             return "time"
         if code == -signal.SIGKILL:  # not by us: the system was out of memory
             return "memory"
-        log.warning("A decoding process ended with %s; its picture is refused.", code)
+        log.warning("decoding process ended with %s", code)
         return "crash"
 
     def _wait(self) -> int:

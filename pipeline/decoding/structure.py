@@ -20,6 +20,8 @@ MAX_PIECES = 2000
 MAX_TILES, MAX_COMPONENTS = 4096, 5
 #: Bytes of what Python decodes sample by sample: numbers written as text, run lengths of BMP.
 MAX_SLOW = 2 << 20
+#: Frames of JPEG whose every block of 64 pixels takes at least a bit: a byte holds 512 pixels at most; with a margin.
+_HUFFMAN_FRAMES, _PIXELS_PER_BYTE = (0xC0, 0xC1, 0xC2), 1024
 _MAX_JUNK, _MAX_COMMENTS, _MAX_COMMENT_BLOCKS = 4096, 1 << 20, 8000
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -77,7 +79,7 @@ def _slow(name: str) -> NamebrushError:
 
 def _jpeg(data: bytes, limit: float, name: str) -> None:
     """Segments before the first scan, the EXIF block they make up, and the number of scans."""
-    at, pieces, exif, junk = 2, 0, bytearray(), 0
+    at, pieces, exif, junk, pixels = 2, 0, bytearray(), 0, 0
     while at < len(data) - 3:
         if data[at] != 0xFF:
             following = data.find(b"\xff", at)
@@ -98,10 +100,15 @@ def _jpeg(data: bytes, limit: float, name: str) -> None:
         length = struct.unpack_from(">H", data, at + 2)[0]
         if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
             exif += data[at + 10 if exif else at + 4 : at + 2 + length]
+        elif marker in _HUFFMAN_FRAMES:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            pixels = max(pixels, height * width)
         pieces += 1
         if pieces > MAX_PIECES:
             raise _pieces(name)
         at += 2 + length
+    if _PIXELS_PER_BYTE * len(data) < pixels <= limit * 1e6:
+        raise damaged(name)  # libjpeg would fill in grey what is not there
     if bloated(bytes(exif)):
         raise overloaded(name)
     # Fast first: the two bytes also stand in previews inside EXIF and in pictures behind the first.

@@ -1,4 +1,4 @@
-"""The program that decodes pictures: `python -m pipeline.decoding.worker FD LIMITS`.
+"""The program that decodes pictures: `python -m pipeline.decoding.worker FD LIMITS LARGEST_FILE`.
 
 It knows nothing but the picture it is given, runs under the kernel's limits on memory and seconds, and ends when the
 server is gone. Whatever a hostile file does to it, it does to no one else.
@@ -24,6 +24,7 @@ from .transport import Closed, nameless_file, receive, send, write_all
 
 def main() -> None:
     """Serve until the other end closes or this process should be replaced."""
+    _end_with_the_server()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the server's terminal is the server's to handle
     connection = socket.socket(fileno=int(sys.argv[1]))
     limits, largest_file = Limits(**json.loads(sys.argv[2])), int(sys.argv[3])
@@ -46,6 +47,17 @@ def main() -> None:
                 return
     except Closed:
         return
+
+
+def _end_with_the_server() -> None:
+    """Be killed when the server is, also in the middle of a picture; only Linux offers this.
+
+    Elsewhere a process ends when it next looks for a picture, or by its limits.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; the thread that started us outlives us
 
 
 def _serve(job: dict, handle: int, enforcer: Enforcer) -> tuple[dict, int | None]:
