@@ -8,8 +8,8 @@ the engine's cache by its content. Pictures come back as PNG files at the photo'
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,14 +19,10 @@ import numpy as np
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import Cancelled, NamebrushError
 from pipeline.export import encode_region, regions_json, write_mask, write_segmentation
-from pipeline.models.catalog import get_preset
-from pipeline.photo import open_photo
 from pipeline.progress import Progress
-from pipeline.records import NO_CLASS, Prompt, Region
+from pipeline.records import NO_CLASS, Photo, Prompt, Region
 
-from . import engine
-from .actions import MAX_MEGAPIXELS
-from .compare import FORMATS
+from . import arguments, engine, values
 from .queues import MODELS, SHOWN
 from .screen import bridge
 from .session import Session
@@ -42,57 +38,19 @@ def _json(schema: dict, label: str) -> gr.JSON:
     return made
 
 
+def _raw(component: gr.components.Component) -> gr.components.Component:
+    """The component with its value handed on as it was sent: Gradio would make text of a list, and hide why a number
+    is none; `arguments` says it."""
+    component.preprocess = lambda value: value
+    return component
+
+
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
 
 
 def _report(shown: gr.Progress) -> Progress:
     session = Session()
     return bridge(session, session.begin(), shown)
-
-
-def _open(path: str | None, what: str = "photo"):
-    if not path:
-        raise NamebrushError(f"Send a {what}.")
-    return open_photo(path, max_megapixels=MAX_MEGAPIXELS)
-
-
-def _text(value, what: str) -> str:
-    if not isinstance(value, str):
-        raise NamebrushError(f"{what} must be text, got {json.dumps(value, default=str)[:80]}.")
-    return value
-
-
-def _numbers(value, what: str, lengths: tuple[int, ...]) -> list[float]:
-    try:
-        numbers = [float(v) for v in value]
-    except (TypeError, ValueError):
-        numbers = []
-    if len(numbers) not in lengths or not np.isfinite(numbers).all():
-        raise NamebrushError(f"{what}, got {json.dumps(value, default=str)[:80]}.")
-    return numbers
-
-
-def _whole(value, what: str) -> int:
-    """A whole number; null is 0."""
-    try:
-        number = float(value or 0)
-    except (TypeError, ValueError):
-        number = 0.5
-    if not number.is_integer():
-        raise NamebrushError(f"{what} must be a whole number, got {json.dumps(value, default=str)[:80]}.")
-    return int(number)
-
-
-def _points(value) -> list[tuple[float, float, int]]:
-    points = []
-    for point in value or []:
-        x, y, *label = _numbers(point, "A point must be [x, y] or [x, y, 1 or 0]", (2, 3))
-        points.append((x, y, int(label[0]) if label else 1))
-    return points
-
-
-def _box(value) -> tuple[float, ...] | None:
-    return tuple(_numbers(value, "The box must be [x0, y0, x1, y1]", (4,))) if value else None
 
 
 def _region_info(region) -> dict:
@@ -125,17 +83,12 @@ def segment(
         The photo with everything drawn on it (PNG), the labels (8-bit palette PNG, 255 = no class), and what
         `regions.json` holds.
     """
-    found = engine.get_pipeline().segment(
-        _open(photo), _text(classes, "classes"), method=_method(method), refine=refine or "sam",
-        background=background or "auto", threshold=threshold, progress=_report(progress),
-    )  # fmt: skip
+    search = arguments.search(classes, method, refine, background, threshold)
+    picture = arguments.photo(photo)
+    found = engine.get_pipeline().segment(picture, progress=_report(progress), **search)
     with TemporaryDirectory(prefix="namebrush-") as folder:
         write_segmentation(found, Path(folder))
         yield str(Path(folder, "overlay.png")), str(Path(folder, "labels.png")), regions_json(found)
-
-
-def _method(name: str) -> str:
-    return get_preset(engine.PRESET).method if name in ("", "auto", None) else name
 
 
 def select(
@@ -151,9 +104,8 @@ def select(
     Returns:
         The mask (PNG, 255 inside) and its score, area, box, maker and COCO run lengths.
     """
-    made = engine.get_pipeline().select(
-        _open(photo), points=_points(points), box=_box(box), progress=_report(progress)
-    )
+    prompt = {"points": values.points(points), "box": values.box(box)}
+    made = engine.get_pipeline().select(arguments.photo(photo), **prompt, progress=_report(progress))
     with TemporaryDirectory(prefix="namebrush-") as folder:
         path = Path(folder, "mask.png")
         write_mask(made.mask, path)
@@ -174,15 +126,14 @@ def correct(
     Returns:
         The corrected mask (PNG, 255 inside) and its score, area, box, maker and COCO run lengths.
     """
-    picture = _open(photo)
-    inside = _open(mask, "mask").pixels.max(axis=2) >= 128
-    if inside.shape != picture.size:
-        raise NamebrushError("The mask must have the photo's size.")
+    prompt = {"points": values.points(points), "box": values.box(box)}
+    picture = arguments.photo(photo)
+    inside = _mask(mask, picture)
     before = Region.from_mask(
         inside, id=0, class_index=NO_CLASS, name="by hand", score=1.0, prompt=Prompt(), made_by="mask"
     )
     made = engine.get_pipeline().select(
-        picture, points=_points(points), box=_box(box), region=before, progress=_report(progress)
+        picture, **prompt, region=before, progress=_report(progress)
     )
     with TemporaryDirectory(prefix="namebrush-") as folder:
         path = Path(folder, "mask.png")
@@ -218,24 +169,20 @@ def compare(
         The figure, and per panel its settings, seconds, bytes of memory, regions and share of pixels without a name,
         with a caption.
     """
-    if ending not in FORMATS:
-        raise NamebrushError(f'The ending must be one of {", ".join(FORMATS)}, got "{ending}".')
     from pipeline.compare import write_figure
     from pipeline.comparison.caption import caption, rows
-    from pipeline.comparison.entries import parse_entries
-    from pipeline.comparison.plate import check_differences, check_width
 
-    entries = parse_entries(_text(methods, "methods"))
-    (width,) = _numbers([width_mm], "The width must be a number of millimetres", (1,))
-    check_width(width)
-    check_differences(differences or "", len(entries))
+    ending, width = arguments.figure(ending, width_mm)
+    entries, faded = arguments.panels(methods, differences)
+    search = arguments.search(classes, "auto", refine, "auto")
+    alone = arguments.switch(alone, "alone")
     found = engine.get_pipeline().compare(
-        _open(photo), _text(classes, "classes"), entries, refine=refine or "sam", progress=_report(progress),
-        alone=bool(alone), others=engine.beside,
+        arguments.photo(photo), search["classes"], entries, refine=search["refine"], progress=_report(progress),
+        alone=alone, others=engine.beside,
     )  # fmt: skip
     with TemporaryDirectory(prefix="namebrush-") as folder:
         path = Path(folder, f"comparison.{ending}")
-        write_figure(found, path, width, differences=differences or "")
+        write_figure(found, path, width, differences=faded)
         yield str(path), {"panels": rows(found), "caption": caption(found)}
 
 
@@ -250,6 +197,7 @@ def edit(
     points: list | None = None,
     box: list | None = None,
     options: dict | None = None,
+    picture: str | None = None,
     progress=SHOWN,
 ) -> Iterator[tuple[str, str, dict]]:
     """Change one thing or what is around it; every pixel outside the mask used stays as it is, bit for bit.
@@ -265,20 +213,18 @@ def edit(
         points: [[x, y, label], ...]; with them, or with `box`, the mask is made by hand.
         box: [x0, y0, x1, y1], exclusive ends.
         options: further settings of the change by name, such as {"color": "#c03020"} or {"dx": 40, "dy": 0}.
+        picture: the photo that becomes the background, for "background"; in place of a colour.
 
     Returns:
         The edited photo (PNG), the mask really used (PNG), and who painted, the seed, the seconds and the number of
         pixels changed outside the mask.
     """
-    picture, report, pipeline = _open(photo), _report(progress), engine.get_pipeline()
-    if options is not None and not isinstance(options, dict):
-        raise NamebrushError("options must be an object of settings by name.")
-    what = None
-    if kind not in KINDS or KINDS[kind].mask:
-        what = _chosen(pipeline, picture, mask, classes, name, points, box, report)
-    result = pipeline.edit(
-        picture, what, kind=kind, prompt=prompt, seed=_whole(seed, "seed"), progress=report, **(options or {})
-    )
+    settings = arguments.edit_settings(kind, prompt, seed, options)
+    chosen = _chosen(mask, classes, name, points, box) if KINDS[settings.kind].mask else None
+    background = arguments.photo(picture, "picture") if picture else None
+    opened, report, pipeline = arguments.photo(photo), _report(progress), engine.get_pipeline()
+    what = None if chosen is None else chosen(pipeline, opened, report)
+    result = pipeline.edit(opened, what, picture=background, progress=report, **dataclasses.asdict(settings))
     with TemporaryDirectory(prefix="namebrush-") as folder:
         out = Path(folder, "edited.png")
         result.images[0].save(out)
@@ -292,16 +238,27 @@ def edit(
         yield str(out), str(used), info
 
 
-def _chosen(pipeline, picture, mask, classes: str, name: str, points, box, report: Progress) -> Sequence | np.ndarray:
-    """What an edit shall change: exactly one of a mask, a name, or points and box."""
-    ways = [bool(mask), bool(name.strip()), bool(points or box)]
-    if sum(ways) != 1:
+def _mask(path, picture: Photo) -> np.ndarray:
+    """A sent mask of a photo, bool [H, W]."""
+    inside = arguments.photo(path, "mask").pixels.max(axis=2) >= 128
+    if inside.shape != picture.size:
+        raise NamebrushError("The mask must have the photo's size.")
+    return inside
+
+
+def _chosen(mask, classes, name, points, box) -> Callable:
+    """A function (pipeline, photo, progress) that finds what an edit shall change: exactly one of a mask, a name, or
+    points and box."""
+    name = values.text(name or "", "name", 1000).strip()
+    points, box = values.points(points), values.box(box)
+    if sum((bool(mask), bool(name), bool(points or box))) != 1:
         raise NamebrushError("Say what to change in one way: mask, classes with name, or points and box.")
     if mask:
-        return _open(mask).pixels.max(axis=2) >= 128
-    if name.strip():
-        return pipeline.segment(picture, classes or name, progress=report).find(name)
-    return [pipeline.select(picture, points=_points(points), box=_box(box), progress=report)]
+        return lambda pipeline, picture, report: _mask(mask, picture)
+    if name:
+        classes = values.names(classes or name, "classes")
+        return lambda pipeline, picture, report: pipeline.segment(picture, classes, progress=report).find(name)
+    return lambda pipeline, picture, report: [pipeline.select(picture, points=points, box=box, progress=report)]
 
 
 def _told(endpoint):
@@ -323,16 +280,16 @@ def _told(endpoint):
 def add_endpoints() -> None:
     """Register the endpoints inside the current `gr.Blocks`, with components nobody sees."""
     with gr.Column(visible=False):
-        photo, mask = gr.File(label="photo"), gr.File(label="mask")
-        text = {k: gr.Textbox(v, label=k) for k, v in (
+        photo, mask, picture = (gr.File(label=what) for what in ("photo", "mask", "picture"))
+        text = {k: _raw(gr.Textbox(v, label=k)) for k, v in (
             ("classes", ""), ("method", "auto"), ("refine", "sam"), ("background", "auto"), ("kind", "remove"),
             ("prompt", ""), ("name", ""), ("methods", "clip,sclip,trident"), ("ending", "pdf"),
         )}  # fmt: skip
-        threshold, seed = gr.Number(None, label="threshold"), gr.Number(0, label="seed")
+        threshold, seed = _raw(gr.Number(None, label="threshold")), _raw(gr.Number(0, label="seed"))
         points = _json({"type": "array", "items": _NUMBERS}, "points")
         box, options = _json(_NUMBERS, "box"), _json({"type": "object"}, "options")
-        width, alone = gr.Number(180, label="width_mm"), gr.Checkbox(True, label="alone")
-        differences = gr.Textbox("", label="differences")
+        width, alone = _raw(gr.Number(180, label="width_mm")), gr.Checkbox(True, label="alone")
+        differences = _raw(gr.Textbox("", label="differences"))
         files = [gr.File(label=f"picture {i}") for i in (1, 2)]
         info, run = gr.JSON(label="info"), gr.Button("run")
         shared = {"concurrency_id": MODELS, "api_visibility": "public", "show_progress": "hidden"}
@@ -342,5 +299,6 @@ def add_endpoints() -> None:
         run.click(_told(correct), [photo, mask, points, box], [files[0], info], api_name="correct", **shared)
         figure = [photo, text["classes"], text["methods"], text["ending"], width, text["refine"], differences, alone]
         run.click(_told(compare), figure, [files[0], info], api_name="compare", **shared)
-        change = [photo, text["kind"], text["prompt"], seed, mask, text["classes"], text["name"], points, box, options]
+        words = [text["classes"], text["name"]]
+        change = [photo, text["kind"], text["prompt"], seed, mask, *words, points, box, options, picture]
         run.click(_told(edit), change, [*files, info], api_name="edit", **shared)

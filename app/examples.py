@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -70,26 +70,33 @@ def strip() -> str:
 
 
 @cache
-def _hashes() -> dict[str, str]:
-    """The words of every example by the hash of its photo."""
+def _hashes() -> dict[str, Example]:
+    """Every example by the hash of its photo's pixels."""
     from pipeline.photo import open_photo
 
-    return {open_photo(e.path).hash: e.words for e in examples()}
+    return {open_photo(e.path).hash: e for e in examples()}
 
 
 def find(pipeline, photo: Photo, words: str, options: dict, progress: Progress) -> Segmentation:
     """What `pipeline.segment` finds, kept where the photo is an example and the words are its own.
+
+    What is kept belongs to the example's own file, never to a visitor's: their photo may have the same pixels and
+    another transparency, EXIF or name. Each gets the result with the photo they gave.
 
     Args:
         pipeline: a `Pipeline`.
         photo, words, progress: as for `Pipeline.segment`.
         options: settings of the search.
     """
+    from pipeline.photo import open_photo
 
-    def look() -> Segmentation:
+    example = _hashes().get(photo.hash) if any(words == e.words for e in examples()) else None
+    if example is None or example.words != words:
         return pipeline.segment(photo, words, progress=progress, **options)
 
-    if all(words != e.words for e in examples()) or _hashes().get(photo.hash) != words:
-        return look()
+    def look() -> Segmentation:
+        return pipeline.segment(open_photo(example.path), words, progress=progress, **options)
+
     key = (pipeline.preset, photo.hash, tuple(sorted((k, repr(v)) for k, v in options.items())))
-    return _found.get_or_make(key, look, lambda: progress.step("Waiting for another job on this photo to finish"))
+    kept = _found.get_or_make(key, look, lambda: progress.step("Waiting for another job on this photo to finish"))
+    return replace(kept, photo=photo)

@@ -25,18 +25,23 @@ def score_maps(segmentation: Segmentation, colors, folder: str) -> dict | None:
     """All classes' probabilities, one below the other in one grey picture; None where no words were looked for."""
     if segmentation.method == "by hand":
         return None
-    classes = segmentation.vocabulary.classes
     height, width = segmentation.photo.size
     factor = min(1.0, SCORE_SIDE / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     maps = [cv2.resize(s, size, interpolation=cv2.INTER_AREA) for s in segmentation.scores]
-    names = [c.name for c in classes] + (["—"] if len(maps) > len(classes) else [])
-    shades = [hex_color(c) for c in colors] + ["#808080"]
     atlas = (np.concatenate(maps, axis=0).clip(0, 1) * 255).round().astype(np.uint8)
     return {
         "file": file_of(written(_png(atlas), "scores.png", folder)), "width": size[0], "height": size[1],
-        "names": names, "colors": shades[: len(names)], "threshold": segmentation.vocabulary.threshold,
+        **score_names(segmentation, colors),
     }  # fmt: skip
+
+
+def score_names(segmentation: Segmentation, colors) -> dict:
+    """What is said of the maps beside their picture: names and a visitor's colours for them, and the threshold."""
+    classes = segmentation.vocabulary.classes
+    names = [c.name for c in classes] + (["—"] if len(segmentation.scores) > len(classes) else [])
+    shades = [hex_color(c) for c in colors] + ["#808080"]
+    return {"names": names, "colors": shades[: len(names)], "threshold": segmentation.vocabulary.threshold}
 
 
 def _png(grey: np.ndarray) -> bytes:

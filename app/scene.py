@@ -21,7 +21,7 @@ from pipeline.palette import hex_color
 from pipeline.records import Photo, Region, Segmentation
 
 from . import texts
-from .explain import score_maps
+from .explain import score_maps, score_names
 from .pictures import as_index, as_picture, file_of, written
 from .session import Session
 
@@ -177,7 +177,8 @@ def _scores(segmentation: Segmentation, colors, folder: str) -> dict | None:
         if kept is not None:
             place = id(scores)
             _score_maps[place] = (weakref.ref(scores, lambda _: _score_maps.pop(place, None)), kept)
-    return kept
+    # The picture may be another visitor's too, of an example; names and colours are always this one's own.
+    return None if kept is None else {**kept, **score_names(segmentation, colors)}
 
 
 def _candidates(step, folder: str) -> list[dict]:

@@ -22,6 +22,8 @@ from .text.templates import TEMPLATE_HELP
 from .upsample import UPSAMPLERS
 
 R = TypeVar("R")
+#: Characters of a text setting at most, where its declaration says nothing else.
+MAX_TEXT = 2000
 
 
 def setting(
@@ -33,6 +35,7 @@ def setting(
     max: float | None = None,
     choices: tuple[str, ...] | Callable[[], tuple[str, ...]] | None = None,
     flag: str | None = None,
+    longest: int = MAX_TEXT,
 ) -> Any:
     """A dataclass field that says what it is.
 
@@ -43,8 +46,11 @@ def setting(
         min, max: inclusive range of a number.
         choices: allowed values of a text, or a function that lists them (called only when needed).
         flag: name of the command-line flag without dashes, where it differs from the field's; "" for no flag.
+        longest: characters of a text at most.
     """
-    metadata = {"label": label, "help": help, "min": min, "max": max, "choices": choices, "flag": flag}
+    metadata = {
+        "label": label, "help": help, "min": min, "max": max, "choices": choices, "flag": flag, "longest": longest,
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -80,15 +86,29 @@ def _check(record: type, field: dataclasses.Field, value: Any) -> None:
     if (value is None and optional) or (isinstance(value, str) and value == field.default):
         return
     if kind in (int, float):
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and _finite(value)
         inside = number and (low is None or value >= low) and (high is None or value <= high)
         if not inside or (kind is int and value != int(value)):
             what = "a whole number" if kind is int else "a number"
-            raise NamebrushError(f"{label} must be {what}{_range(low, high)}, got {value!r}.")
+            raise NamebrushError(f"{label} must be {what}{_range(low, high)}, got {_quoted(value)}.")
     elif not isinstance(value, kind):
-        raise NamebrushError(f"{label} must be {'text' if kind is str else 'true or false'}, got {value!r}.")
+        raise NamebrushError(f"{label} must be {'text' if kind is str else 'true or false'}, got {_quoted(value)}.")
+    elif kind is str and len(value) > field.metadata["longest"]:
+        longest = field.metadata["longest"]
+        raise NamebrushError(f"{label} is {len(value)} characters long; at most {longest} can be read.")
     elif kind is str and (choices := choices_of(field)) is not None and value not in choices:
-        raise NamebrushError(f'{label} must be one of {", ".join(choices)}; got "{value}".')
+        raise NamebrushError(f'{label} must be one of {", ".join(choices)}; got "{value[:80]}".')
+
+
+def _finite(value: float) -> bool:
+    """Whether a number is finite and not beyond what a float or a 64-bit integer holds."""
+    return -(2**63) <= value < 2**63 if isinstance(value, int) else math.isfinite(value)
+
+
+def _quoted(value: Any) -> str:
+    """A wrong value for a sentence, cut."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _range(low: float | None, high: float | None) -> str:
@@ -177,7 +197,8 @@ class SegmentSettings:
         choices=tuple(REFINEMENTS),
     )
     background: str = setting(
-        "auto", "Background", 'Names that draw pixels away from yours: "auto", "none" or names separated by commas.'
+        "auto", "Background", 'Names that draw pixels away from yours: "auto", "none" or names separated by commas.',
+        longest=20_000,
     )
     threshold: float | None = setting(
         None, "Threshold", "Pixels less sure than this get no class; chosen from the names if left out.",

@@ -16,6 +16,8 @@ METHODS = ("auto", "exemplar", "diffusion")
 MAX_CANDIDATES = 16
 #: Pixels by which a canvas may grow on one side.
 MAX_MARGIN = 8192
+#: Pixels by which a thing is moved at most, in either direction.
+MAX_SHIFT = 65_536
 
 _SAMPLING = ("negative_prompt", "steps", "guidance", "strength")
 _SHAPING = ("grow", "grow_share", "feather", "holes", "specks", "shadow", "invert")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import NamebrushError
 from ..models.painting import SHAPES
 from ..settings import setting, validate
-from .kinds import KINDS, MAX_CANDIDATES, MAX_MARGIN, METHODS
+from .kinds import KINDS, MAX_CANDIDATES, MAX_MARGIN, MAX_SHIFT, METHODS
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,11 @@ class EditSettings:
     blur: float | None = setting(
         None, "Blur", "Width of the background's blur in pixels; by the photo's size if left out.", min=0.1, max=1000.0
     )
-    dx: int = setting(0, "To the right", "Pixels by which move goes to the right, negative to the left.")
-    dy: int = setting(0, "Down", "Pixels by which move goes down, negative up.")
+    dx: int = setting(
+        0, "To the right", "Pixels by which move goes to the right, negative to the left.", min=-MAX_SHIFT,
+        max=MAX_SHIFT,
+    )
+    dy: int = setting(0, "Down", "Pixels by which move goes down, negative up.", min=-MAX_SHIFT, max=MAX_SHIFT)
     scale: float = setting(1.0, "Scale", "Size of what is moved, as a factor.", min=0.02, max=50.0, flag="resize")
     left: int = setting(0, "Left", "Pixels added at the left by extend.", min=0, max=MAX_MARGIN)
     top: int = setting(0, "Top", "Pixels added at the top by extend.", min=0, max=MAX_MARGIN)

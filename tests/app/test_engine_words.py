@@ -62,7 +62,7 @@ def test_the_pages_own_errors_are_told_in_the_visitors_language(lang):
     """An error raised in `app` is a sentence of `words`, or in the catalogue."""
     known, missing = _english(lang), []
     for path in (ROOT / "app").glob("*.py"):
-        if path.name == "api.py":  # endpoints speak English
+        if path.name in ("api.py", "arguments.py"):  # endpoints speak English
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "NamebrushError":

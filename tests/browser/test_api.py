@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.examples import examples
 
@@ -64,6 +65,25 @@ def test_what_is_wrong_is_said(client, photo):
         client.predict(photo, "remove", api_name="/edit")
     with pytest.raises(gradio_client.exceptions.AppError, match="x0, y0, x1, y1"):
         client.predict(photo, None, [1, 2], api_name="/select")
+
+
+def test_no_picture_of_the_server_comes_into_an_answer(client, photo, tmp_path):
+    there, missing = tmp_path / "private.png", tmp_path / "missing.png"
+    Image.new("RGB", (64, 64), "red").save(there)
+    said = []
+    for path in (there, missing):
+        with pytest.raises(gradio_client.exceptions.AppError) as error:
+            client.predict(photo, "background", **BOX, options={"picture": str(path)}, api_name="/edit")
+        said.append(str(error.value))
+    assert said[0] == said[1] and 'no setting "picture"' in said[0]
+    upload = gradio_client.handle_file(str(there))
+    edited, used, _ = client.predict(photo, "background", **BOX, picture=upload, api_name="/edit")
+    assert (pixels_of(edited)[400:] == (255, 0, 0)).all()
+
+
+def test_classes_may_be_a_list(client, photo):
+    info = client.predict(photo, ["tree", "sky"], refine="none", api_name="/segment")[2]
+    assert [c["name"] for c in info["classes"]] == ["tree", "sky"]
 
 
 BOX = {"box": [1, 1, 50, 50]}
