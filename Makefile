@@ -1,6 +1,8 @@
 # make app    serve the page on a local port (PORT=7860 make app)
 # make test   run every test
 # make lint   check the style
+# make audit  ask what is known against the installed packages; status 2 where nobody can be asked
+# make test-lowest  run the tests that need no browser with the lowest versions that requirements.txt allows
 # The first run makes .venv and installs what requirements*.txt name; later runs install only when those files change.
 
 VENV := .venv
@@ -10,7 +12,7 @@ DEV_READY := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | cut -d' ' -f1)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
 
-.PHONY: app test lint clean
+.PHONY: app test test-lowest lint audit clean
 
 app: $(APP_READY)
 	$(BIN)/python app.py
@@ -21,8 +23,14 @@ test: $(APP_READY) $(DEV_READY)
 lint: $(DEV_READY)
 	$(BIN)/ruff check .
 
+audit: $(APP_READY) $(DEV_READY)
+	.ci/audit $(BIN)/python
+
+test-lowest:
+	.ci/lowest $(PYTEST_ARGS)
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-lowest .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(APP_READY): | $(BIN)/pip
@@ -38,9 +46,9 @@ $(DEV_READY): | $(BIN)/pip
 
 # The first Python that is new enough and can make environments; PYTHON=... names another.
 $(BIN)/pip:
-	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.10; do \
-	    if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        echo "Making $(VENV) with $$($$python --version)."; exec $$python -m venv $(VENV); \
 	    fi; \
 	done; \
-	echo "Namebrush needs Python 3.10 or later with its venv module (Debian: apt-get install python3-venv)." >&2; exit 1
+	echo "Namebrush needs Python 3.11 or later with its venv module (Debian: apt-get install python3-venv)." >&2; exit 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -29,12 +30,18 @@ def port() -> int | None:
 def mcp() -> bool:
     """Whether the endpoints are offered as tools too (`NAMEBRUSH_MCP=1`).
 
-    Ends the program with status 2 and one line when the package for it is missing.
+    Ends the program with status 2 and one line when the package for it is missing, or is one that Gradio offers no
+    tools with.
     """
     if os.environ.get("NAMEBRUSH_MCP", "") != "1":
         return False
     if importlib.util.find_spec("mcp") is None:
         sys.stderr.write('NAMEBRUSH_MCP=1 needs one more package: pip install "gradio[mcp]".\n')
+        raise SystemExit(2)
+    found = importlib.metadata.version("mcp")
+    if not (1, 21) <= tuple(map(int, found.split(".")[:2])) < (2,):  # with 2 Gradio drops the tools and says nothing
+        sys.stderr.write(f'NAMEBRUSH_MCP=1 needs mcp 1.21 or later, below 2; {found} is installed: '
+                         'pip install "gradio[mcp]".\n')  # fmt: skip
         raise SystemExit(2)
     return True
 

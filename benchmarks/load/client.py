@@ -153,7 +153,7 @@ class Tab:
         except _Told as told:
             outcome, sentence = told.args
             return Answer(outcome, sentence, time.perf_counter() - start)
-        except (httpx.HTTPError, asyncio.TimeoutError) as error:
+        except (TimeoutError, httpx.HTTPError) as error:
             return Answer("error", f"{type(error).__name__} {error}"[:160], time.perf_counter() - start)
         return self._read(event, text, time.perf_counter() - start)
 
@@ -261,7 +261,7 @@ class Api:
             kind, text = await asyncio.wait_for(self._call(endpoint, arguments), PATIENCE)
         except _Told as told:
             return Answer(*told.args, time.perf_counter() - start)
-        except (httpx.HTTPError, asyncio.TimeoutError) as error:
+        except (TimeoutError, httpx.HTTPError) as error:
             return Answer("error", f"{type(error).__name__} {error}"[:160], time.perf_counter() - start)
         seconds, data = time.perf_counter() - start, json.loads(text)
         if kind == "complete":

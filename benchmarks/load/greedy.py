@@ -31,7 +31,7 @@ class Greedy:
             start = time.perf_counter()
             try:
                 await asyncio.wait_for(getattr(self, self.kind)(), max(1.0, self.crowd.log.until - time.monotonic()))
-            except (httpx.HTTPError, asyncio.TimeoutError) as error:
+            except (TimeoutError, httpx.HTTPError) as error:
                 self.note(Answer("error", f"{type(error).__name__}", time.perf_counter() - start))
             await asyncio.sleep(0.2)
 

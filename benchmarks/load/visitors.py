@@ -80,7 +80,7 @@ class Visitor:
             await self.do(action)
         except photos.Mixed as error:
             self.crowd.log.mixed.append(f"{action}: {error}")
-        except (httpx.HTTPError, asyncio.TimeoutError) as error:
+        except (TimeoutError, httpx.HTTPError) as error:
             self.crowd.log.add(action, self.number, Answer("error", f"{type(error).__name__} {error}"[:160], 0.0))
 
     async def arrive(self) -> None:

@@ -243,6 +243,19 @@ def test_tools_are_offered_only_where_asked_and_possible(monkeypatch, capsys):
     assert end.value.code == 2 and "gradio[mcp]" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("version, offered", [("1.20.0", False), ("1.21.0", True), ("1.30.1", True), ("2.0.0", False)])
+def test_tools_are_refused_with_a_package_gradio_has_none_for(monkeypatch, capsys, version, offered):
+    monkeypatch.setenv("NAMEBRUSH_MCP", "1")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    if offered:
+        assert serve.mcp() is True
+        return
+    with pytest.raises(SystemExit) as end:
+        serve.mcp()
+    assert end.value.code == 2 and version in capsys.readouterr().err
+
+
 def test_downloads_are_exact_and_deleted_afterwards(session):
     actions.find(session, "dog, grass", {}, Progress())
     with files.written(session, "photo") as path:
