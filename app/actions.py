@@ -8,6 +8,7 @@ Masks by hand are made in `masks`.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +20,14 @@ from pipeline.history import Step, edited, segmented
 from pipeline.history import open_session as read_session
 from pipeline.models.revisions import revisions_of
 from pipeline.progress import Progress
-from pipeline.records import Segmentation
+from pipeline.records import Photo, Segmentation
 
 from . import engine, examples, texts
+from .opening import open_picture
 from .remains import arrived, carried, gone, without
 from .session import MAX_BYTES, MAX_STEPS, Session
 from .texts import Told
 
-MAX_MEGAPIXELS = 50.0
 #: How many likely names are offered.
 SUGGESTED = 5
 #: The models that look for names; their revisions are kept with what they found.
@@ -40,11 +41,25 @@ def need_photo(session: Session) -> Step:
     return session.step
 
 
-def open_photo(session: Session, source: str | Path) -> Told:
-    """Open a photo as a new step; whatever ran for the photo before is told to stop."""
+def open_photo(session: Session, source: str | Path, check: Callable[[], None] | None = None) -> Told:
+    """Open a visitor's photo as a new step; whatever ran for the photo before is told to stop.
+
+    Args:
+        session: the visitor's.
+        source: the file.
+        check: called about ten times a second while it is decoded; what it raises ends that.
+    """
+    return _opened(session, open_picture(source, session, check))
+
+
+def open_example(session: Session, source: str | Path) -> Told:
+    """Open one of our own photos as a new step, without another process: they are trusted."""
     from pipeline.photo import open_photo as read
 
-    photo = read(source, max_megapixels=MAX_MEGAPIXELS)
+    return _opened(session, read(source))
+
+
+def _opened(session: Session, photo: Photo) -> Told:
     session.stop()
     height, width = photo.size
     line = session.say("opened", name=texts.short(photo.name, 40), width=width, height=height)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pipeline.edit.settings import EditSettings
 from pipeline.errors import NamebrushError
 from pipeline.models.catalog import get_preset
-from pipeline.photo import open_photo
 from pipeline.records import Photo
 from pipeline.settings import SegmentSettings
 
 from . import engine, values
-from .actions import MAX_MEGAPIXELS
 from .compare import FORMATS
+from .opening import open_picture
 
 if TYPE_CHECKING:
     from pipeline.comparison.entries import Entry
@@ -39,7 +38,7 @@ def photo(path: Any, what: str = "photo") -> Photo:
         raise NamebrushError(f"Send a {what}.")
     if not isinstance(path, str):
         raise NamebrushError(f"The {what} must be an uploaded file.")
-    return open_photo(path, max_megapixels=MAX_MEGAPIXELS)
+    return open_picture(path)
 
 
 def search(classes: Any, method: Any, refine: Any, background: Any, threshold: Any = None) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Wiring(Views):
 
         def open_example(session, index):
             example = examples.examples()[index]
-            told = attempt(lambda: actions.open_photo(session, example.path), session)
+            told = attempt(lambda: actions.open_example(session, example.path), session)
             return {**self.show(session, told), page.words: example.words}
 
         def first(session):

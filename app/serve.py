@@ -10,7 +10,7 @@ import sys
 
 import gradio as gr
 
-from . import engine, examples, limits, theme, zero
+from . import engine, examples, limits, opening, theme, zero
 
 
 def port() -> int | None:
@@ -81,5 +81,6 @@ def serve(demo: gr.Blocks) -> None:
         sys.stderr.write(f"The page cannot be served: {error}\n")
         raise SystemExit(2) from None
     # Only now: the first page shall not wait for it. A lent card is nobody's before a visitor asks for something.
+    opening.warm()
     engine.warm(*([] if zero.active() else [_first_example]))
     demo.block_thread()

@@ -49,7 +49,7 @@ def open_photo(
             is). Arrays are [H, W], [H, W, 1], [H, W, 3] RGB or [H, W, 4] RGBA; bool, uint8, uint16 or float 0..1.
         max_megapixels: width times height allowed, in millions; above 178 Pillow itself refuses.
         decoder: what decodes files; None decodes in this process, which is for files one trusts: what a file can make
-            its libraries do, they do here. For strangers' files see `decoding.pool.Decoder`.
+            its libraries do, they do here. For strangers' files see `decoding.client`.
 
     Raises:
         NamebrushError: missing, not a photo, damaged, too large, below 8 pixels a side or thinner than 1 to 32.

@@ -17,6 +17,7 @@ from PIL import Image, ImageCms
 
 from pipeline.decode import decode, decode_png
 from pipeline.decoding import pool, process
+from pipeline.decoding.client import Client, InProcess, available, decoder_for_strangers
 from pipeline.decoding.limits import MEMORY_ENFORCED, Limits
 from pipeline.decoding.pool import Decoder
 from pipeline.errors import Cancelled, NamebrushError
@@ -25,7 +26,7 @@ from pipeline.photo import open_photo
 from .picture_bombs import jpeg_of_scans, picture, saved
 from .test_photo import SRGB, WIDE, as_file, jpeg_with_thumbnail, matrix_profile
 
-pytestmark = pytest.mark.skipif(not pool.available(), reason="this system passes no open files between processes")
+pytestmark = pytest.mark.skipif(not available(), reason="this system passes no open files between processes")
 ROOT = Path(__file__).resolve().parents[1]
 ORIENTATION = 0x0112
 
@@ -247,7 +248,7 @@ def test_many_threads_get_their_own_photos(made):
 
     def check(seed):
         for _ in range(5):
-            photo = open_photo(photos[seed], decoder=Owned(two, seed))
+            photo = open_photo(photos[seed], decoder=Client(two, seed))
             if not np.array_equal(photo.pixels, picture(30 + seed, 40, seed)):
                 wrong.append(seed)
 
@@ -259,16 +260,6 @@ def test_many_threads_get_their_own_photos(made):
     assert not wrong and 1 <= len(pids(two)) <= 2
 
 
-class Owned:
-    """A decoder used in the name of one visitor."""
-
-    def __init__(self, decoder, owner, check=None):
-        self.use, self.owner, self.check = decoder, owner, check
-
-    def decode(self, source, limit, name):
-        return self.use.decode(source, limit, name, self.check, self.owner)
-
-
 def test_who_brings_many_waits_for_who_brings_one(made):
     one, order, stopped = made(), [], threading.Event()
 
@@ -277,11 +268,11 @@ def test_who_brings_many_waits_for_who_brings_one(made):
             raise Cancelled
 
     one.warm()
-    threads = [background(lambda: open_photo(slow(), decoder=Owned(one, "greedy", check)))]
+    threads = [background(lambda: open_photo(slow(), decoder=Client(one, "greedy", check)))]
     until(lambda: not jobs(one) and at_work(one))
 
     def noted(owner):
-        open_photo(saved("PNG"), decoder=Owned(one, owner))
+        open_photo(saved("PNG"), decoder=Client(one, owner))
         order.append(owner)
 
     for owner in ("greedy",) * 5 + ("modest",):
@@ -304,11 +295,11 @@ def test_too_many_are_refused_and_others_are_not(made, monkeypatch):
             raise Cancelled
 
     one.warm()
-    threads = [background(lambda: open_photo(slow(), decoder=Owned(one, "greedy", check))) for _ in range(4)]
+    threads = [background(lambda: open_photo(slow(), decoder=Client(one, "greedy", check))) for _ in range(4)]
     until(lambda: len(jobs(one)) == 3)
     with pytest.raises(NamebrushError, match="Too many photos"):
-        open_photo(saved("PNG"), decoder=Owned(one, "greedy"))
-    other, came = background(lambda: open_photo(saved("PNG"), decoder=Owned(one, "other")))
+        open_photo(saved("PNG"), decoder=Client(one, "greedy"))
+    other, came = background(lambda: open_photo(saved("PNG"), decoder=Client(one, "other")))
     stopped.set()
     for thread, _ in [*threads, (other, came)]:
         thread.join(60)
@@ -325,7 +316,7 @@ def test_stopping_ends_the_decoding(made):
     one.warm()
     until(lambda: pids(one))
     (pid,) = pids(one)
-    thread, came = background(lambda: open_photo(slow(), decoder=Owned(one, None, check)))
+    thread, came = background(lambda: open_photo(slow(), decoder=Client(one, None, check)))
     until(lambda: at_work(one))
     stopped.set()
     thread.join(60)
@@ -423,3 +414,12 @@ def test_the_file_is_read_from_its_start(decoder, tmp_path):
         file.read(10)
         assert decoder.decode(file, 50, "a.png").pixels.shape == (12, 20, 3)
     assert np.array_equal(decode(saved("PNG"), 50, "a").pixels, picture())
+
+
+def test_where_no_process_can_be_had_photos_open_and_the_log_says_what_is_lost(monkeypatch, caplog):
+    monkeypatch.setattr("pipeline.decoding.client.available", lambda: False)
+    one = decoder_for_strangers()
+    assert isinstance(one, InProcess) and "hostile" in caplog.text
+    assert open_photo(saved("PNG"), decoder=Client(one)).size == (12, 20)
+    with pytest.raises(NamebrushError, match="scans"):
+        open_photo(jpeg_of_scans(200), decoder=Client(one))

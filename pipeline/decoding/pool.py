@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import logging
 import os
-import select
-import socket
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
@@ -17,11 +14,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..decode import Decoded, check_size
+from ..decode import Decoded
 from ..errors import NamebrushError
 from .limits import Limits
 from .process import Died, Process, Unwanted
-from .transport import Closed, nameless_file, read_all, write_all
+from .replies import checked_photo, checked_samples, content, refusal
+from .transport import nameless_file, write_all
 
 log = logging.getLogger("namebrush.decoding")
 
@@ -31,15 +29,9 @@ WAITING_EACH, WAITING = 12, 128
 LARGEST_FILE = 256 << 20
 #: Seconds after which a process beyond the first ends when nobody needs it.
 IDLE_SECONDS = 120.0
-_MAX_NOTES, _MAX_EXTRA = 16, 8 << 20
 
 #: A picture file: its bytes, or an open file that has a descriptor.
 Source = bytes | BinaryIO
-
-
-def available() -> bool:
-    """Whether this system can pass open files between processes; Windows cannot."""
-    return hasattr(socket, "send_fds") and hasattr(select, "poll") and importlib.util.find_spec("resource") is not None
 
 
 @dataclass(eq=False)
@@ -85,20 +77,21 @@ class Decoder:
             limit: megapixels allowed.
             name: for messages.
             check: called about ten times a second while waiting; what it raises ends the work and is raised here.
-            owner: for whom; those who wait are served in turn, one picture each.
+            owner: for whom; those who wait are served in turn, one picture each. Nobody in particular is one of them,
+                who may wait for any number.
 
         Raises:
             NamebrushError: as `pipeline.decode.decode`; it took too long or too much memory; too many wait already.
         """
-        with self._done("photo", source, limit, name, check, owner) as (reply, content):
-            return _checked_photo(reply, content, limit, name)
+        with self._done("photo", source, limit, name, check, owner) as (reply, parts):
+            return checked_photo(reply, parts, limit, name)
 
     def decode_png(
         self, data: bytes, limit: float, name: str, check: Callable[[], None] | None = None, owner: Hashable = None
     ) -> np.ndarray:
         """The samples of a PNG as they are; see `pipeline.decode.decode_png` and `decode`."""
-        with self._done("png", data, limit, name, check, owner) as (reply, content):
-            return _checked_samples(reply, content, limit, name)
+        with self._done("png", data, limit, name, check, owner) as (reply, parts):
+            return checked_samples(reply, parts, limit, name)
 
     def warm(self) -> None:
         """Start a process in the background, so that the first picture finds it ready."""
@@ -133,7 +126,7 @@ class Decoder:
                 check()
             if job.error is not None:
                 raise job.error
-            yield job.reply, _content(job, limit)
+            yield job.reply, content(job.result, limit, name)
         finally:
             self._abandon(job, owner)
 
@@ -157,7 +150,7 @@ class Decoder:
         with self._changed:
             if self._closed:
                 raise NamebrushError("The program is ending; open the photo again afterwards.")
-            mine = self._waiting.get(owner, ())
+            mine = () if owner is None else self._waiting.get(owner, ())
             if len(mine) >= WAITING_EACH or sum(map(len, self._waiting.values())) >= WAITING:
                 raise NamebrushError("Too many photos are being opened already; try again in a moment.")
             self._waiting.setdefault(owner, deque()).append(job)
@@ -252,7 +245,7 @@ class Decoder:
                 job.what, job.handle, job.limit, job.name, lambda: job.wanted and not self._closed
             )
         except Died as error:
-            job.error = _refusal(error.reason, job.name)
+            job.error = refusal(error.reason, job.name)
             return True
         except Unwanted:
             job.error = NamebrushError("The program is ending; open the photo again afterwards.")
@@ -264,7 +257,7 @@ class Decoder:
         told = job.reply.get("error")
         if told is not None:
             message = str(job.reply.get("message", ""))
-            job.error = NamebrushError(message) if told == "told" else _refusal("memory", job.name)
+            job.error = NamebrushError(message) if told == "told" else refusal("memory", job.name)
         return bool(job.reply.get("last")) or told == "memory"
 
 
@@ -283,60 +276,3 @@ def _opened(source: Source, name: str) -> int:
         os.close(handle)
         raise NamebrushError(f'"{name}" is larger than {LARGEST_FILE >> 20} MiB; make it smaller first.')
     return handle
-
-
-def _refusal(reason: str, name: str) -> NamebrushError:
-    """One sentence on a picture that cost its process too much."""
-    return NamebrushError({
-        "time": f'"{name}" takes too long to decode and was refused. Save it again as an ordinary JPEG or PNG.',
-        "memory": f'"{name}" needs too much memory to decode and was refused. Make it smaller, or save it again.',
-        "crash": f'"{name}" is damaged in a way that ends the program that reads it. Get a fresh copy of it.',
-    }[reason])  # fmt: skip
-
-
-def _content(job: _Job, limit: float) -> np.ndarray:
-    """What came back, as memory of our own; a process that was taken over by its picture is not believed."""
-    if job.result is None:
-        raise _refusal("crash", job.name)
-    size = os.fstat(job.result).st_size
-    if size > limit * 1e6 * 8 + 2 * _MAX_EXTRA:
-        raise _refusal("memory", job.name)
-    try:
-        return read_all(job.result, size)
-    except (Closed, OSError) as error:
-        raise _refusal("crash", job.name) from error
-
-
-def _checked_photo(reply: dict, content: np.ndarray, limit: float, name: str) -> Decoded:
-    try:
-        height, width, channels = map(int, reply["shape"])
-        exif, icc = (None if reply[kind] is None else int(reply[kind]) for kind in ("exif", "icc"))
-        count, alpha = height * width, height * width if reply["alpha"] else 0
-        notes = [str(note)[:500] for note in reply["notes"][:_MAX_NOTES]]
-        extra = [0 if size is None else size for size in (exif, icc)]
-        if channels != 3 or min(height, width, *extra, 0) < 0 or max(extra) > _MAX_EXTRA:
-            raise ValueError
-        if content.size != 3 * count + alpha + sum(extra):
-            raise ValueError
-    except (KeyError, TypeError, ValueError) as error:
-        raise _refusal("crash", name) from error
-    check_size(width, height, limit, name)
-    pixels, rest = content[: 3 * count].reshape(height, width, 3), content[3 * count + alpha :].tobytes()
-    return Decoded(
-        pixels=pixels,
-        alpha=content[3 * count : 3 * count + alpha].reshape(height, width) if alpha else None,
-        exif=None if exif is None else rest[: extra[0]],
-        icc=None if icc is None else rest[extra[0] :],
-        notes=notes,
-    )
-
-
-def _checked_samples(reply: dict, content: np.ndarray, limit: float, name: str) -> np.ndarray:
-    try:
-        height, width, channels = map(int, reply["shape"])
-        dtype = {"uint8": np.uint8, "uint16": np.uint16}[reply["dtype"]]
-        if min(height, width) < 1 or height * width > limit * 1e6 or channels not in (1, 3, 4):
-            raise ValueError
-        return content.view(dtype).reshape(height, width, channels)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _refusal("crash", name) from error
