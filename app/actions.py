@@ -23,11 +23,13 @@ from pipeline.progress import Progress
 from pipeline.records import Photo, Segmentation
 
 from . import engine, examples, texts
-from .opening import open_picture
+from .opening import MAX_MEGAPIXELS, open_picture
 from .remains import arrived, carried, gone, without
 from .session import MAX_BYTES, MAX_STEPS, Session
 from .texts import Told
 
+#: Bytes of memory a session that is opened may take, however little one visitor's history may hold: two large photos.
+LEAST_SESSION = 1 << 30
 #: How many likely names are offered.
 SUGGESTED = 5
 #: The models that look for names; their revisions are kept with what they found.
@@ -218,7 +220,8 @@ def open_session(session: Session, path: str | Path, progress: Progress) -> Told
     Raises:
         NamebrushError: it is no session file, or it is damaged; nothing has changed then.
     """
-    history = read_session(path, progress).trimmed(MAX_STEPS, MAX_BYTES)
+    history = read_session(path, progress, MAX_MEGAPIXELS, max(2 * MAX_BYTES, LEAST_SESSION))
+    history = history.trimmed(MAX_STEPS, MAX_BYTES)
     session.stop()
     session.history, session.picked, session.corner, session.comparing = history, (), None, False
     session.suggestions, session.compared, session.explained, session.kept = (), (), (), history.steps

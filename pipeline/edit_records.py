@@ -118,4 +118,6 @@ class EditResult:
 
     def __post_init__(self):
         size = self.images[0].size if self.images else self.photo.size
+        if any(image.size != size for image in self.images) or len(self.seeds) != len(self.images):
+            raise ValueError("EditResult.images must have one size, and one of EditResult.seeds each")
         object.__setattr__(self, "mask", frozen(self.mask, np.bool_, "EditResult.mask", *size))

@@ -17,6 +17,8 @@ from .arrays import frozen
 
 #: Cells of an answer that become one where the region is not.
 COARSE = 8
+#: Rows and columns of an answer at most; those of models are 256 to 288.
+MAX_SIDE = 4096
 #: Cells kept around the region, at least, and as a share of its longer side.
 MARGIN, MARGIN_SHARE = 4, 0.25
 
@@ -30,6 +32,9 @@ class KeptLogits:
         box: x0, y0, x1, y1, the cells kept as they are.
         fine: float16 [y1 - y0, x1 - x0].
         coarse: float16 [ceil(side / 8), ceil(side / 8)], means over the cells outside the box.
+
+    Raises:
+        ValueError: the box does not lie in the answer, or an array has another type or shape.
     """
 
     side: int
@@ -39,8 +44,11 @@ class KeptLogits:
 
     def __post_init__(self):
         x0, y0, x1, y1 = self.box
+        if not (0 < self.side <= MAX_SIDE and 0 <= x0 <= x1 <= self.side and 0 <= y0 <= y1 <= self.side):
+            raise ValueError(f"KeptLogits.box {self.box} does not lie in an answer of side {self.side}")
+        small = -(-self.side // COARSE)
         object.__setattr__(self, "fine", frozen(self.fine, np.float16, "KeptLogits.fine", y1 - y0, x1 - x0))
-        object.__setattr__(self, "coarse", frozen(self.coarse, np.float16, "KeptLogits.coarse", None, None))
+        object.__setattr__(self, "coarse", frozen(self.coarse, np.float16, "KeptLogits.coarse", small, small))
 
     @classmethod
     def of(cls, logits: np.ndarray, around: Sequence[float] | None = None) -> KeptLogits:
@@ -86,8 +94,15 @@ class KeptLogits:
 
     @classmethod
     def unpacked(cls, arrays: Mapping[str, np.ndarray]) -> KeptLogits:
-        """The answer from its arrays."""
-        side, *box = (int(v) for v in arrays["place"])
+        """The answer from its arrays.
+
+        Raises:
+            ValueError: as `KeptLogits`, or the place is not five whole numbers.
+        """
+        place = arrays["place"]
+        if place.shape != (5,) or place.dtype.kind != "i":
+            raise ValueError(f"KeptLogits.place must be 5 whole numbers, got {place.dtype} {list(place.shape)}")
+        side, *box = place.tolist()
         return cls(side, tuple(box), arrays["fine"], arrays["coarse"])
 
 

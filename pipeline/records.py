@@ -191,7 +191,7 @@ class Prompt:
 
     Attributes:
         points: float32 [N, 2], x and y; N may be 0.
-        labels: int32 [N], 1 for "this belongs", 0 for "this does not".
+        labels: int32 [N], 1 for "this belongs", 0 for "this does not", -1 for a point that is to be ignored.
         box: a box in photo pixels (fractions allowed), or None.
         mask: float32 [4g, 4g] low-resolution mask logits over SAM's padded square, or None.
     """
@@ -204,6 +204,10 @@ class Prompt:
     def __post_init__(self):
         object.__setattr__(self, "points", frozen(self.points, np.float32, "Prompt.points", None, 2))
         object.__setattr__(self, "labels", frozen(self.labels, np.int32, "Prompt.labels", len(self.points)))
+        if not np.isfinite(self.points).all() or not np.isin(self.labels, (-1, 0, 1)).all():
+            raise ValueError("Prompt.points must be finite and Prompt.labels 1, 0 or -1")
+        if self.box is not None and (len(self.box) != 4 or not np.isfinite(self.box).all()):
+            raise ValueError(f"Prompt.box must be four finite numbers, got {self.box}")
         if self.mask is not None:
             object.__setattr__(self, "mask", frozen(self.mask, np.float32, "Prompt.mask", None, None))
 
@@ -244,13 +248,23 @@ class Region:
 
     def __post_init__(self):
         x0, y0, x1, y1 = self.box
+        if not (0 <= x0 < x1 <= self.size[1] and 0 <= y0 < y1 <= self.size[0]):
+            raise ValueError(f"Region.box {self.box} does not lie in a photo of height and width {self.size}")
         object.__setattr__(self, "crop", frozen(self.crop, np.bool_, "Region.crop", y1 - y0, x1 - x0))
         if isinstance(self.logits, np.ndarray):
             object.__setattr__(self, "logits", KeptLogits.of(self.logits))
 
     @classmethod
     def from_mask(cls, mask: np.ndarray, **fields) -> Region:
-        """Build a region from a full-size mask, bool [H, W], which must not be empty."""
+        """Build a region from a full-size mask, bool [H, W].
+
+        Raises:
+            NamebrushError: the mask is empty.
+            ValueError: it is not [H, W].
+        """
+        mask = np.asarray(mask)
+        if mask.ndim != 2:
+            raise ValueError(f"mask must be [H, W], got {list(mask.shape)}")
         rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         if not len(rows):
             raise NamebrushError("That mask is empty. Click on the thing itself, or draw the box around it.")

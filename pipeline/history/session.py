@@ -13,27 +13,23 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from ..errors import NamebrushError
+from ..errors import Cancelled, NamebrushError
 from ..files import replacing, shown
+from ..photo import MAX_MEGAPIXELS
 from ..progress import Progress
-from ..records import Photo
-from .packing import (
-    pack_photo,
-    pack_result,
-    pack_segmentation,
-    unpack_photo,
-    unpack_result,
-    unpack_segmentation,
-)
+from .packing import pack_photo, pack_result, pack_segmentation
 from .steps import History, Step
+
+if TYPE_CHECKING:
+    from .archive import Archive
 
 FORMAT, EDITION = "namebrush-session", 1
 ENDING = ".namebrush.zip"
 MANIFEST = "session.json"
-#: No file of a session is larger, and all together are not: a small zip can unpack to anything.
-_MOST_BYTES = 4 << 30
+#: Bytes of memory for what a session that is opened holds, where nobody says less.
+MAX_BYTES = 2 << 30
 
 
 def save_session(history: History, path: str | os.PathLike, progress: Progress | None = None) -> None:
@@ -57,22 +53,35 @@ def session_bytes(history: History, file: BinaryIO, progress: Progress | None = 
     _write(history, file, None, progress or Progress())
 
 
-def open_session(path: str | os.PathLike, progress: Progress | None = None) -> History:
-    """Read a session file.
+def open_session(
+    path: str | os.PathLike, progress: Progress | None = None, max_megapixels: float = MAX_MEGAPIXELS,
+    max_bytes: int = MAX_BYTES,
+) -> History:  # fmt: skip
+    """Read a session file, which may come from anybody: whole, or not at all.
+
+    Args:
+        path: the file.
+        progress: told of every step.
+        max_megapixels: of one picture, as for `open_photo`.
+        max_bytes: of memory for what the session holds; a file of few bytes gets less.
 
     Raises:
-        NamebrushError: missing, no session, damaged, or written by a newer edition.
+        NamebrushError: missing, no session, damaged, larger than allowed, or written by a newer edition.
     """
+    from .archive import reading  # with them comes what checks the text, which takes a moment to make
+
     progress = progress or Progress()
     try:
-        with zipfile.ZipFile(Path(path).expanduser()) as archive:
+        with reading(Path(path).expanduser(), max_bytes, round(max_megapixels * 1e6)) as archive:
             return _read(archive, progress)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or "it is no session file, or it is damaged"
+    except (NamebrushError, Cancelled):
+        raise
+    except OSError as error:
+        reason = error.strerror or "it is no session file, or it is damaged"
         raise NamebrushError(f'Could not open "{shown(path)}": {reason}.') from error
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        if isinstance(error, NamebrushError):
-            raise
+    except MemoryError as error:
+        raise NamebrushError(f'There is not enough memory to open "{shown(path)}".') from error
+    except Exception as error:  # readers of foreign bytes raise anything: zlib.error, struct.error, RecursionError ...
         raise NamebrushError(f'"{shown(path)}" is no session file, or it is damaged.') from error
 
 
@@ -99,7 +108,7 @@ def _write(history: History, file: BinaryIO, older: zipfile.ZipFile | None, prog
             there.add(name)
             # names of photos are hashes of what is in them; of other files a step number, which may mean another step
             same = name in kept and name.startswith("photos/")
-            archive.writestr(name, older.read(name) if same else make())
+            archive.writestr(name, (same and _taken_over(older, name)) or make())
 
         steps = []
         for index, step in enumerate(history.steps):
@@ -111,6 +120,17 @@ def _write(history: History, file: BinaryIO, older: zipfile.ZipFile | None, prog
         }  # fmt: skip
         text = json.dumps(told, ensure_ascii=False, indent=1).encode()
         archive.writestr(zipfile.ZipInfo(MANIFEST), text, zipfile.ZIP_DEFLATED)
+
+
+def _taken_over(older: zipfile.ZipFile, name: str) -> bytes | None:
+    """A file of the older session; None where that is damaged, packed or locked in another way than it is written."""
+    entry = older.getinfo(name)
+    if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or entry.file_size != entry.compress_size:
+        return None
+    try:
+        return older.read(entry)
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return None
 
 
 def _pack_step(step: Step, put: Callable) -> dict:
@@ -126,39 +146,13 @@ def _pack_step(step: Step, put: Callable) -> dict:
     }  # fmt: skip
 
 
-def _read(archive: zipfile.ZipFile, progress: Progress) -> History:
-    sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    if sum(sizes.values()) > _MOST_BYTES:
-        raise NamebrushError("This session file unpacks to more than 4 GiB, more than a session needs.")
-    told = json.loads(archive.read(MANIFEST))
-    if told["format"] != FORMAT:
-        raise ValueError("another format")
-    if told["edition"] > EDITION:
-        raise NamebrushError("This session file was written by a newer edition of the program; update this one.")
-    photos: dict[str, Photo] = {}
+def _read(archive: Archive, progress: Progress) -> History:
+    from .manifest import read_manifest
+    from .unpacking import Unpacker
 
-    def photo(packed: dict) -> Photo:
-        key = json.dumps(packed, sort_keys=True)
-        if key not in photos:
-            photos[key] = unpack_photo(packed, archive.read)
-        return photos[key]
-
-    steps = []
-    for index, one in enumerate(told["steps"]):
-        progress.step("Opening the session", index / len(told["steps"]))
-        found = one["segmentation"]
-        steps.append(Step(
-            one["kind"], one["label"], photo(one["photo"]),
-            None if found is None else unpack_segmentation(found, photo(one["segmented"]), archive.read),
-            None if one["edit"] is None else unpack_result(one["edit"], photo(one["before"]), photo),
-            int(one["choice"]), one["call"], one["told"], one["models"], int(one["id"]), one["parent"],
-        ))  # fmt: skip
-    history = History(tuple(steps), told["at"], {int(a): int(b) for a, b in told["ahead"]})
-    seen: set[int | None] = {None}
-    for step in steps:
-        if step.parent not in seen or step.id in seen:
-            raise ValueError("a step before its parent")
-        seen.add(step.id)
-    if history.current is None:
-        raise ValueError("no current step")
-    return history
+    told = read_manifest(archive.manifest())
+    unpacker, steps = Unpacker(archive), []
+    for index, entry in enumerate(told.steps):
+        progress.step("Opening the session", index / len(told.steps))
+        steps.append(unpacker.step(entry))
+    return History(tuple(steps), told.at, dict(told.ahead))

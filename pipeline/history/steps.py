@@ -10,7 +10,7 @@ Every change gives a new `History`; the arrays inside are shared, so a step cost
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -123,6 +123,34 @@ def edited(
                 models=dict(result.models))  # fmt: skip
 
 
+def check_tree(steps: Sequence[tuple[int, int | None]], at: int | None, ahead: Mapping[int, int]) -> dict[int, int]:
+    """Refuse what is no tree, or what undo and redo could walk for ever.
+
+    Args:
+        steps: id and parent of each, in order.
+        at, ahead: as in `History`.
+
+    Returns:
+        The place of each id.
+
+    Raises:
+        ValueError: as `History`.
+    """
+    places: dict[int, int] = {}
+    for place, (number, parent) in enumerate(steps):
+        if number in places:
+            raise ValueError(f"two steps have the id {number}")
+        if parent is not None and parent not in places:
+            raise ValueError(f"step {number} comes before its parent {parent}")
+        places[number] = place
+    if at is not None and at not in places:
+        raise ValueError(f"there is no step {at} to stand at")
+    for number, child in ahead.items():
+        if number not in places or child not in places or steps[places[child]][1] != number:
+            raise ValueError(f"redo goes from step {number} to {child}, which is no child of it")
+    return places
+
+
 @dataclass(frozen=True, eq=False)
 class History:
     """A tree of steps and where in it one stands.
@@ -131,11 +159,17 @@ class History:
         steps: all steps, in the order they were made; a parent always comes before its children.
         at: id of the current step, or None before the first.
         ahead: for a step the child that redo goes to.
+
+    Raises:
+        ValueError: ids that are not unique, a step before its parent, `at` or `ahead` naming no such step or child.
     """
 
     steps: tuple[Step, ...] = ()
     at: int | None = None
     ahead: Mapping[int, int] = field(default_factory=dict)
+
+    def __post_init__(self):
+        object.__setattr__(self, "_places", check_tree([(s.id, s.parent) for s in self.steps], self.at, self.ahead))
 
     @property
     def current(self) -> Step | None:
@@ -148,10 +182,7 @@ class History:
         Raises:
             KeyError: there is none.
         """
-        for step in self.steps:
-            if step.id == number:
-                return step
-        raise KeyError(number)
+        return self.steps[self._places[number]]
 
     def add(self, step: Step, parent: int | None = -1) -> History:
         """A new step after the current one (or after `parent`; None begins a new tree), where one then stands.
