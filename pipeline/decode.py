@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from .decoding.metadata import MAX_ICC, read_exif, write_exif
 from .decoding.pnm import Pnm
-from .decoding.samples import to_uint8
+from .decoding.samples import pixels_of, to_uint8
 from .decoding.structure import check_structure, damaged, overloaded
 from .errors import NamebrushError
 
@@ -205,7 +205,7 @@ def decode_image(
         color, alpha = _to_8bit(image, data, out.notes)
         exif, orientation = read_exif(image, out.notes)
         rgb, out.icc = _to_srgb(color, image.info.get("icc_profile"), out.notes)
-        pixels = np.asarray(rgb)
+        pixels = pixels_of(rgb)
     except (NamebrushError, MemoryError):
         raise
     except Exception as error:
@@ -291,7 +291,7 @@ def _to_8bit(image: Image.Image, data: bytes | None, notes: list[str]) -> tuple[
     elif image.mode in ("RGBa", "La"):
         image = image.convert("RGBA")
     if image.mode in ("RGBA", "LA"):
-        return image.convert(image.mode[:-1]), np.array(image.getchannel("A"))
+        return image.convert(image.mode[:-1]), pixels_of(image.getchannel("A"))
     if image.mode in ("L", "RGB", "CMYK"):
         return image, None
     return image.convert("L" if image.mode == "1" else "RGB"), None

@@ -6,9 +6,9 @@ import atexit
 import logging
 import os
 import threading
+import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -17,7 +17,7 @@ import numpy as np
 from ..decode import Decoded
 from ..errors import NamebrushError
 from .limits import Limits
-from .process import Died, Process, Unwanted
+from .process import Died, Process
 from .replies import checked_photo, checked_samples, content, refusal
 from .transport import nameless_file, write_all
 
@@ -29,30 +29,27 @@ WAITING_EACH, WAITING = 12, 128
 LARGEST_FILE = 256 << 20
 #: Seconds after which a process beyond the first ends when nobody needs it.
 IDLE_SECONDS = 120.0
+_LOOK = 0.1
 
 #: A picture file: its bytes, or an open file that has a descriptor.
 Source = bytes | BinaryIO
 
 
 @dataclass(eq=False)
-class _Job:
-    what: str
-    handle: int
-    limit: float
-    name: str
-    wanted: bool = True
+class _Ticket:
+    """Somebody who waits for a process."""
+
     process: Process | None = None
-    done: threading.Event = field(default_factory=threading.Event)
-    reply: dict | None = None
-    result: int | None = None
-    error: Exception | None = None
+    refused: bool = False
+    ready: threading.Event = field(default_factory=threading.Event)
 
 
 class Decoder:
     """Decodes picture files of strangers in processes that may die. Safe to use from any number of threads.
 
-    Processes start when first needed (or by `warm`), serve many pictures, and are replaced when one died, exceeded a
-    limit, served its share or kept much memory. Of several owners each has one picture decoded in turn.
+    Processes start in the background when first needed (or by `warm`), serve many pictures, and are replaced when one
+    died, exceeded a limit, served its share or kept much memory. Of several owners each has one picture decoded in
+    turn.
     """
 
     def __init__(self, workers: int | None = None, limits: Limits | None = None):
@@ -60,10 +57,11 @@ class Decoder:
         self.limits = limits or Limits()
         self._workers = workers or min(2, os.cpu_count() or 1)
         self._changed = threading.Condition()
-        self._waiting: OrderedDict[Hashable, deque[_Job]] = OrderedDict()
-        self._threads: list[threading.Thread] = []
+        self._waiting: OrderedDict[Hashable, deque[_Ticket]] = OrderedDict()
+        self._free: list[tuple[Process, float]] = []
         self._processes: set[Process] = set()
-        self._idle = 0
+        self._needed = 0
+        self._starter: threading.Thread | None = None
         self._closed = False
         atexit.register(self.close)
 
@@ -83,182 +81,191 @@ class Decoder:
         Raises:
             NamebrushError: as `pipeline.decode.decode`; it took too long or too much memory; too many wait already.
         """
-        with self._done("photo", source, limit, name, check, owner) as (reply, parts):
-            return checked_photo(reply, parts, limit, name)
+        return self._done("photo", source, limit, name, check, owner, checked_photo)
 
     def decode_png(
         self, data: bytes, limit: float, name: str, check: Callable[[], None] | None = None, owner: Hashable = None
     ) -> np.ndarray:
         """The samples of a PNG as they are; see `pipeline.decode.decode_png` and `decode`."""
-        with self._done("png", data, limit, name, check, owner) as (reply, parts):
-            return checked_samples(reply, parts, limit, name)
+        return self._done("png", data, limit, name, check, owner, checked_samples)
 
     def warm(self) -> None:
         """Start a process in the background, so that the first picture finds it ready."""
         with self._changed:
-            if not self._threads and not self._closed:
-                self._start_thread()
+            self._need(1)
 
     def close(self) -> None:
         """End all processes; whoever waits gets an error. The decoder cannot be used afterwards."""
         with self._changed:
             self._closed = True
-            processes, waiting = list(self._processes), [j for jobs in self._waiting.values() for j in jobs]
+            for tickets in self._waiting.values():
+                for ticket in tickets:
+                    ticket.refused = True
+                    ticket.ready.set()
             self._waiting.clear()
+            processes = list(self._processes)
             self._changed.notify_all()
-        for job in waiting:
-            job.error = NamebrushError("The program is ending; open the photo again afterwards.")
-            job.done.set()
         for process in processes:
             process.kill()
-        for thread in self._threads:
-            thread.join(5.0)
+        if self._starter is not None and self._starter is not threading.current_thread():
+            self._starter.join(5.0)
         atexit.unregister(self.close)
 
-    @contextmanager
-    def _done(self, what, source, limit, name, check, owner) -> Iterator[tuple[dict, np.ndarray]]:
-        """Queue a picture and wait for it: the reply, and the uint8 [N] that came with it."""
+    def _done(self, what, source, limit, name, check, owner, checked):
+        """Decode a file, and check what came back."""
         limit = min(limit, self.limits.max_megapixels)
-        job = _Job(what, _opened(source, name), limit, name)
+        handle = _opened(source, name)
+        result = None
         try:
-            self._enqueue(job, owner)
-            while not job.done.wait(0.1 if check else None):
-                check()
-            if job.error is not None:
-                raise job.error
-            yield job.reply, content(job.result, limit, name)
+            reply, result = self._run(what, handle, limit, name, check or (lambda: None), owner)
+            if reply.get("error") == "told":
+                raise NamebrushError(str(reply.get("message", ""))[:1000])
+            if "error" in reply:
+                raise refusal("memory", name)
+            return checked(reply, content(result, limit, name), limit, name)
         finally:
-            self._abandon(job, owner)
+            os.close(handle)
+            if result is not None:
+                os.close(result)
 
-    def _abandon(self, job: _Job, owner: Hashable) -> None:
-        """Free what belongs to a job; one that is still being decoded is ended."""
-        with self._changed:
-            job.wanted = False
-            jobs = self._waiting.get(owner)
-            if jobs and job in jobs:
-                jobs.remove(job)
-                if not jobs:
-                    del self._waiting[owner]
-            taken = job.process is not None and not job.done.is_set()
-        if taken:
-            job.done.wait()  # its thread looks ten times a second whether it is wanted
-        os.close(job.handle)
-        if job.result is not None:
-            os.close(job.result)
+    def _run(self, what, handle, limit, name, check, owner) -> tuple[dict, int | None]:
+        process = self._lent(check, owner)
+        good = False
+        try:
+            reply, result = process.decode(what, handle, limit, name, check)
+            good = not reply.get("last") and reply.get("error") != "memory"
+            return reply, result
+        except Died as error:
+            raise self._ending() if self._closed else refusal(error.reason, name) from error
+        finally:
+            self._back(process, good)
 
-    def _enqueue(self, job: _Job, owner: Hashable) -> None:
+    @staticmethod
+    def _ending() -> NamebrushError:
+        return NamebrushError("The program is ending; open the photo again afterwards.")
+
+    def _lent(self, check: Callable[[], None], owner: Hashable) -> Process:
+        """A process, when it is one's turn."""
+        ticket = _Ticket()
         with self._changed:
             if self._closed:
-                raise NamebrushError("The program is ending; open the photo again afterwards.")
-            mine = () if owner is None else self._waiting.get(owner, ())
-            if len(mine) >= WAITING_EACH or sum(map(len, self._waiting.values())) >= WAITING:
+                raise self._ending()
+            if not self._waiting and self._free:
+                return self._free.pop()[0]
+            total = sum(map(len, self._waiting.values()))
+            if total >= WAITING or (owner is not None and len(self._waiting.get(owner, ())) >= WAITING_EACH):
                 raise NamebrushError("Too many photos are being opened already; try again in a moment.")
-            self._waiting.setdefault(owner, deque()).append(job)
-            waiting = sum(map(len, self._waiting.values()))
-            if waiting > self._idle and len(self._threads) < self._workers:
-                self._start_thread()
-            self._changed.notify()
+            self._waiting.setdefault(owner, deque()).append(ticket)
+            self._need(self._useful())
+        try:
+            while not ticket.ready.wait(_LOOK):
+                check()
+        except BaseException:
+            self._leave(ticket, owner)
+            raise
+        if ticket.process is None:
+            raise self._ending() if self._closed else NamebrushError(
+                "Photos cannot be opened now: the program that reads them does not start."
+            )  # fmt: skip
+        return ticket.process
 
-    def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._serve, name="namebrush-decoder", daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _next(self, patience: float | None) -> _Job | None:
-        """The next job by turns; None once closed.
-
-        Raises:
-            TimeoutError: none came within `patience` seconds.
-        """
+    def _leave(self, ticket: _Ticket, owner: Hashable) -> None:
+        """Wait no longer; a process that was given meanwhile goes to the next."""
         with self._changed:
-            self._idle += 1
-            try:
-                if not self._changed.wait_for(lambda: self._waiting or self._closed, patience):
-                    raise TimeoutError
-            finally:
-                self._idle -= 1
-            if self._closed:
-                return None
-            owner, jobs = next(iter(self._waiting.items()))
-            job = jobs.popleft()
-            if jobs:
-                self._waiting.move_to_end(owner)
-            else:
-                del self._waiting[owner]
-            return job
+            tickets = self._waiting.get(owner)
+            if tickets and ticket in tickets:
+                tickets.remove(ticket)
+                if not tickets:
+                    del self._waiting[owner]
+            if ticket.process is not None:
+                self._give(ticket.process)
 
-    def _serve(self) -> None:
-        """What one thread does: keep one process and hand it jobs."""
-        process = self._fresh(None)
-        first = threading.current_thread() is self._threads[0]
-        while True:
-            try:
-                job = self._next(None if first or process is None else IDLE_SECONDS)
-            except TimeoutError:
-                self._end(process)
-                process = None
-                continue
-            if job is None:
-                break
-            process = process or self._fresh(None)
-            if process is None:
-                job.error = NamebrushError("Photos cannot be opened now: the program that reads them does not start.")
-                job.done.set()
-                continue
-            last = self._run(job, process)
-            job.done.set()
-            if last:
-                process = self._fresh(process)
-        self._end(process)
+    def _back(self, process: Process, good: bool) -> None:
+        """Take a process back; one that is not good any more is replaced where somebody waits, or none is left."""
+        with self._changed:
+            if good and not self._closed:
+                self._give(process)
+                return
+            self._processes.discard(process)
+        process.close()
+        with self._changed:
+            self._need(max(1, self._useful()))
 
-    def _end(self, process: Process | None) -> None:
-        if process is not None:
+    def _give(self, process: Process) -> None:
+        """Hand a process to who is next, or keep it; with the lock held."""
+        if not self._waiting:
+            self._free.append((process, time.monotonic()))
+            return
+        owner, tickets = next(iter(self._waiting.items()))
+        ticket = tickets.popleft()
+        if tickets:
+            self._waiting.move_to_end(owner)
+        else:
+            del self._waiting[owner]
+        ticket.process = process
+        ticket.ready.set()
+
+    def _useful(self) -> int:
+        """How many processes would have something to do; with the lock held."""
+        return len(self._processes) - len(self._free) + sum(map(len, self._waiting.values()))
+
+    def _need(self, count: int) -> None:
+        """Have at least so many processes, but no more than allowed; with the lock held."""
+        self._needed = min(max(self._needed, count), self._workers)
+        if self._closed or self._needed <= len(self._processes):
+            return
+        if self._starter is None:
+            self._starter = threading.Thread(target=self._start_them, name="namebrush-decoder", daemon=True)
+            self._starter.start()
+        self._changed.notify_all()
+
+    def _start_them(self) -> None:
+        """Start processes where some are missing, and end those that nobody needs.
+
+        One thread does this as long as the server lives: where it ends, the kernel ends what it started.
+        """
+        while not self._closed:
             with self._changed:
-                self._processes.discard(process)
+                self._changed.wait_for(lambda: self._closed or self._needed > len(self._processes), IDLE_SECONDS / 4)
+                missing = self._needed > len(self._processes) and not self._closed
+                idle = [] if missing or self._closed else self._take_idle()
+            for process in idle:
+                process.close()
+            if missing:
+                self._start()
+        with self._changed:
+            processes, self._free = list(self._processes), []
+            self._processes.clear()
+        for process in processes:
             process.close()
 
-    def _fresh(self, old: Process | None) -> Process | None:
-        """A new process in place of an old one; None where it does not start, which is logged."""
-        self._end(old)
-        if self._closed:
-            return None
+    def _take_idle(self) -> list[Process]:
+        """Free processes beyond the first that nobody used for long; with the lock held."""
+        since, idle = time.monotonic() - IDLE_SECONDS, []
+        while len(self._processes) > 1 and self._free and self._free[0][1] < since:
+            process = self._free.pop(0)[0]
+            self._processes.discard(process)
+            idle.append(process)
+        self._needed = len(self._processes)
+        return idle
+
+    def _start(self) -> None:
         try:
             process = Process(self.limits, LARGEST_FILE)
         except (OSError, ValueError) as error:
             log.error("%s", error)
-            return None
+            with self._changed:
+                self._needed = len(self._processes)
+                if not self._processes:  # nobody will come to serve those who wait
+                    for tickets in self._waiting.values():
+                        for ticket in tickets:
+                            ticket.ready.set()
+                    self._waiting.clear()
+            return
         with self._changed:
             self._processes.add(process)
-            closed = self._closed
-        if closed:
-            self._end(process)
-        return None if closed else process
-
-    def _run(self, job: _Job, process: Process) -> bool:
-        """Do one job; True when its process must be replaced."""
-        with self._changed:
-            if not job.wanted:
-                return False
-            job.process = process
-        try:
-            job.reply, job.result = process.decode(
-                job.what, job.handle, job.limit, job.name, lambda: job.wanted and not self._closed
-            )
-        except Died as error:
-            job.error = refusal(error.reason, job.name)
-            return True
-        except Unwanted:
-            job.error = NamebrushError("The program is ending; open the photo again afterwards.")
-            return True
-        except Exception as error:
-            log.exception("A picture could not be handed to its process")
-            job.error = error
-            return True
-        told = job.reply.get("error")
-        if told is not None:
-            message = str(job.reply.get("message", ""))
-            job.error = NamebrushError(message) if told == "told" else refusal("memory", job.name)
-        return bool(job.reply.get("last")) or told == "memory"
+            if not self._closed:
+                self._give(process)
 
 
 def _opened(source: Source, name: str) -> int:

@@ -28,7 +28,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT",
                 "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # fmt: skip
 #: Libraries decode one picture in one thread: several processes share the machine.
-_SINGLE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_SINGLE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
 class Died(Exception):
@@ -37,10 +37,6 @@ class Died(Exception):
     def __init__(self, reason: str):
         super().__init__(reason)
         self.reason = reason
-
-
-class Unwanted(Exception):
-    """Nobody waits for the picture any more; the process was ended."""
 
 
 class Process:
@@ -80,7 +76,7 @@ class Process:
         return self._popen.pid
 
     def decode(
-        self, what: str, handle: int, limit: float, name: str, wanted: Callable[[], bool]
+        self, what: str, handle: int, limit: float, name: str, check: Callable[[], None]
     ) -> tuple[dict, int | None]:
         """Have one picture decoded.
 
@@ -89,21 +85,19 @@ class Process:
             handle: the picture file, open for reading.
             limit: megapixels allowed.
             name: for messages.
-            wanted: asked about ten times a second; False ends the process.
+            check: called about ten times a second; what it raises ends the process and is raised here.
 
         Returns:
             The process's reply, and the open file that came with it, which the caller closes.
 
         Raises:
             Died: it took too long, needed too much memory or crashed; the process is no more.
-            Unwanted: `wanted` said so; the process is no more.
         """
         deadline = time.monotonic() + self._limits.longest(limit)
         try:
             self._connection.settimeout(5.0)  # a whole message; `_ready` waits for its start
             send(self._connection, {"what": what, "limit": limit, "name": name}, handle)
-            if not self._ready(deadline, limit, wanted):
-                raise Unwanted
+            self._ready(deadline, limit, check)
             return receive(self._connection)
         except (Closed, TimeoutError) as error:
             raise Died(self._why()) from error
@@ -112,8 +106,8 @@ class Process:
             self._wait()
             raise
 
-    def _ready(self, deadline: float, limit: float, wanted: Callable[[], bool]) -> bool:
-        """Wait for a reply; False once it is not wanted any more.
+    def _ready(self, deadline: float, limit: float, check: Callable[[], None]) -> None:
+        """Wait for a reply.
 
         Raises:
             Died: the deadline passed, or it holds too much memory where the kernel does not watch over that.
@@ -122,13 +116,11 @@ class Process:
         poll.register(self._connection, select.POLLIN)
         most = None if MEMORY_ENFORCED else self._limits.memory_for(int(limit * 1e6), 0) + (256 << 20)
         while not poll.poll(LOOK * 1000):
-            if not wanted():
-                return False
+            check()
             if time.monotonic() > deadline:
                 raise Died("time")
             if most is not None and _resident(self.pid) > most:
                 raise Died("memory")
-        return True
 
     def _why(self) -> str:
         """Why the other end fell silent."""

@@ -1,13 +1,26 @@
-"""Samples of any numeric type to 8 bits, a strip at a time: never is a whole photo held in wider numbers."""
+"""Samples as arrays of 8 bits, made a strip at a time: never is a whole photo copied more often than once, or held in
+wider numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from PIL import Image
 
 #: Samples that are converted at once.
 _STRIP = 1 << 20
+
+
+def pixels_of(image: Image.Image) -> np.ndarray:
+    """The samples of an RGB or L image as a fresh uint8 [H, W, 3] or [H, W]; `numpy.asarray` copies them thrice."""
+    width, height = image.size
+    shape = (height, width, 3) if image.mode == "RGB" else (height, width)
+    out, step = np.empty(shape, np.uint8), max(1, _STRIP // (4 * width))
+    for row in range(0, height, step):
+        strip = image.crop((0, row, width, min(row + step, height)))
+        out[row : row + step] = np.frombuffer(strip.tobytes(), np.uint8).reshape(-1, *shape[1:])
+    return out
 
 
 def to_uint8(values: np.ndarray, notes: list[str]) -> np.ndarray:

@@ -14,7 +14,7 @@ import sys
 from functools import partial
 
 import cv2
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from ..decode import Decoded, decode, decode_png
 from ..errors import NamebrushError
@@ -29,6 +29,8 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     limits, largest_file = Limits(**json.loads(sys.argv[2])), int(sys.argv[3])
     cv2.setNumThreads(1)
+    # A thread takes address space whether it uses it or not; on a machine of 64 processors none would be left.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = min(2, os.cpu_count() or 1)
     Image.init()
     first = resident_bytes()
     enforcer = Enforcer(limits, largest_file)
