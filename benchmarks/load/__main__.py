@@ -63,6 +63,7 @@ async def measure(address: str, pid: int | None, drawn: list, args: argparse.Nam
         for task in late:
             task.cancel()
         broken = [r for r in await asyncio.gather(*living, return_exceptions=True) if isinstance(r, Exception)]
+        log.finish()
         memory = []
         if watching:
             watching.cancel()

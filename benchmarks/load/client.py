@@ -7,6 +7,7 @@ the browser does whatever is added to the page. An `Api` calls the named endpoin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import secrets
@@ -50,6 +51,11 @@ def _refusal(code: int, text: str) -> tuple[str, str]:
     return ("refused" if polite else "error"), f"HTTP {code}: {str(told)[:160]}"
 
 
+def forwarded(address: str) -> dict[str, str]:
+    """Headers as a proxy on this machine sends them for a visitor from elsewhere; none for one who sits here."""
+    return {"x-forwarded-for": address} if address else {}
+
+
 class Config:
     """The page's components and events, read from `/config`."""
 
@@ -80,7 +86,9 @@ class Config:
 class Tab:
     """One visitor's tab: a session of its own, its fields, and the stream on which answers of the queue arrive."""
 
-    def __init__(self, http: httpx.AsyncClient, config: Config, session_hash: str | None = None):
+    def __init__(
+        self, http: httpx.AsyncClient, config: Config, session_hash: str | None = None, address: str = "",
+    ):  # fmt: skip
         self.http, self.config = http, config
         self.session_hash = session_hash or secrets.token_hex(6)
         self.fields = dict(config.start)
@@ -91,17 +99,22 @@ class Tab:
         self._heartbeat: asyncio.Task | None = None
         self.headers = {
             "origin": str(http.base_url).rstrip("/"), "referer": str(http.base_url), "x-gradio-user": "app",
+            **forwarded(address),
         }  # fmt: skip
 
     async def open(self) -> list[Answer]:
         """Load the page and do what it does by itself; the answers of its loading events and what follows them."""
-        page = await self.http.get("/")
+        page = await self.http.get("/", headers=self.headers)
         page.raise_for_status()
         for kept in page.headers.get_list("set-cookie"):
             self.headers["cookie"] = "; ".join(filter(None, [self.headers.get("cookie"), kept.split(";")[0]]))
-        self._heartbeat = asyncio.create_task(self._beat())
+        self.beat()
         return [answer for event in self.config.by_target.get((None, "load"), ()) for answer in
                 await self.chain(event, trigger=None)]
+
+    def beat(self) -> None:
+        """Hold the connection by which the server knows that the page is open."""
+        self._heartbeat = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
         """Close the tab: its streams end as when a browser goes away."""
@@ -214,9 +227,11 @@ class Tab:
 
     async def _beat(self) -> None:
         address = f"{self.config.prefix}/heartbeat/{self.session_hash}"
-        async with self.http.stream("GET", address, timeout=httpx.Timeout(30, read=None)) as stream:
-            async for _ in stream.aiter_raw():
-                pass
+        timeout = httpx.Timeout(30, read=None)
+        with contextlib.suppress(httpx.HTTPError):  # the server has ended
+            async with self.http.stream("GET", address, headers=self.headers, timeout=timeout) as stream:
+                async for _ in stream.aiter_raw():
+                    pass
 
     def _read(self, event: dict, text: str, seconds: float) -> Answer:
         """Outputs into fields, and what the status line says."""
@@ -244,13 +259,13 @@ class _Told(Exception):
 class Api:
     """A program that calls the named endpoints over plain HTTP."""
 
-    def __init__(self, http: httpx.AsyncClient, config: Config):
-        self.http, self.config = http, config
+    def __init__(self, http: httpx.AsyncClient, config: Config, address: str = ""):
+        self.http, self.config, self.headers = http, config, forwarded(address)
 
     async def upload(self, data: bytes, name: str, kind: str = "image/png") -> dict:
         """Send a file; what stands for it in calls."""
         answer = await self.http.post(f"{self.config.prefix}/upload", files={"files": (name, data, kind)},
-                                      timeout=PATIENCE)
+                                      headers=self.headers, timeout=PATIENCE)  # fmt: skip
         answer.raise_for_status()
         return {"path": answer.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
@@ -275,7 +290,9 @@ class Api:
         Raises:
             _Told: it was not taken.
         """
-        answer = await self.http.post(f"{self.config.prefix}/call/v2/{endpoint}", json=arguments, timeout=PATIENCE)
+        answer = await self.http.post(
+            f"{self.config.prefix}/call/v2/{endpoint}", json=arguments, headers=self.headers, timeout=PATIENCE
+        )
         if answer.status_code != 200:
             raise _Told(*_refusal(answer.status_code, answer.text))
         return answer.json()["event_id"]
@@ -283,7 +300,8 @@ class Api:
     async def _call(self, endpoint: str, arguments: dict) -> tuple[str, str]:
         number = await self.begin(endpoint, arguments)
         address, kind = f"{self.config.prefix}/call/v2/{endpoint}/{number}", ""
-        async with self.http.stream("GET", address, timeout=httpx.Timeout(PATIENCE, read=60)) as stream:
+        timeout = httpx.Timeout(PATIENCE, read=60)
+        async with self.http.stream("GET", address, headers=self.headers, timeout=timeout) as stream:
             async for line in stream.aiter_lines():
                 if line.startswith("event: "):
                     kind = line[7:]

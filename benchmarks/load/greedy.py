@@ -11,7 +11,7 @@ import time
 import httpx
 
 from .client import Answer, Api, Tab
-from .visitors import Crowd
+from .visitors import Crowd, address_of
 
 #: Requests one greedy visitor makes at most, whatever the time.
 MOST = 600
@@ -23,6 +23,7 @@ class Greedy:
     def __init__(self, kind: str, crowd: Crowd, drawn):
         self.kind, self.crowd, self.drawn, self.made = kind, crowd, drawn, 0
         self.number = crowd.visitors - 1
+        self.address = address_of(self.number)
 
     async def live(self) -> None:
         """From five seconds after the start until the time is over."""
@@ -42,11 +43,11 @@ class Greedy:
 
     def api(self) -> Api:
         """The named endpoints."""
-        return Api(self.crowd.http, self.crowd.config)
+        return Api(self.crowd.http, self.crowd.config, self.address)
 
     async def tab(self) -> Tab:
         """A tab with a photo opened."""
-        tab = Tab(self.crowd.http, self.crowd.config)
+        tab = Tab(self.crowd.http, self.crowd.config, None, self.address)
         file = await tab.upload(self.drawn.png, self.drawn.name)
         self.note(await tab.send(self.crowd.config.event("open", "upload"), open=file))
         return tab
@@ -80,13 +81,13 @@ class Greedy:
 
     async def ids(self) -> None:
         """Seventy visitors' numbers in two seconds, each opening a photo."""
-        tab = Tab(self.crowd.http, self.crowd.config)
+        tab = Tab(self.crowd.http, self.crowd.config, None, self.address)
         file = await tab.upload(self.drawn.png, self.drawn.name)
         event = self.crowd.config.event("open", "upload")
 
         async def one(wait: float) -> None:
             await asyncio.sleep(wait)
-            fresh = Tab(self.crowd.http, self.crowd.config, secrets.token_hex(6))
+            fresh = Tab(self.crowd.http, self.crowd.config, secrets.token_hex(6), self.address)
             self.note(await fresh.send(event, open=file))
 
         await asyncio.gather(*(one(i * 2 / 70) for i in range(70)))

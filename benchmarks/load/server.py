@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,8 +101,8 @@ class Server:
         return self.process.wait()
 
 
-def start(checkout: Path, home: Path, **variables: str) -> Server:
-    """Start `app.py` of a checkout with everything it writes below `home`; it reaches no network."""
+def start(checkout: Path, home: Path, program: Sequence[str] = ("app.py",), **variables: str) -> Server:
+    """Start a program of a checkout (the page) with everything it writes below `home`; it reaches no network."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     environment = {
@@ -111,7 +112,7 @@ def start(checkout: Path, home: Path, **variables: str) -> Server:
     }  # fmt: skip
     (home / "tmp").mkdir(parents=True, exist_ok=True)
     with (home / "server.log").open("ab") as out:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=checkout, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen([sys.executable, *program], cwd=checkout, env=environment, stdout=out, stderr=out)
     return Server(process, address, home)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from . import photos
-from .client import Answer, Api, Config, Tab
+from .client import Answer, Api, Config, Tab, forwarded
 from .photos import Drawn
 
 #: Seconds between an answer and the next thing a visitor does.
@@ -31,6 +31,19 @@ class Log:
     rows: list[tuple[str, int, float, float, str]] = field(default_factory=list)
     sentences: Counter = field(default_factory=Counter)
     mixed: list[str] = field(default_factory=list)
+    outstanding: dict[int, tuple[str, int, float]] = field(default_factory=dict)
+
+    def finish(self) -> None:
+        """Note what was never answered."""
+        for action, visitor, start in self.outstanding.values():
+            self.add(action, visitor, Answer("error", "no answer by the end", time.monotonic() - start))
+
+    async def timed(self, action: str, visitor: int, request) -> Answer:
+        """Note the answer of a request, or that there was none by the end."""
+        self.outstanding[id(request)] = action, visitor, time.monotonic()
+        answer = await request
+        self.outstanding.pop(id(request))
+        return self.add(action, visitor, answer)
 
     def add(self, action: str, visitor: int, answer: Answer) -> Answer:
         """Note an answer."""
@@ -54,6 +67,11 @@ class Crowd:
     visitors: int
 
 
+def address_of(visitor: int) -> str:
+    """The address a visitor seems to come from, through a proxy on this machine."""
+    return f"198.18.{visitor // 250}.{visitor % 250 + 1}"
+
+
 class Visitor:
     """Somebody with photos of their own."""
 
@@ -62,7 +80,7 @@ class Visitor:
     def __init__(self, crowd: Crowd, number: int, drawn: list[Drawn], seed: int):
         self.crowd, self.number, self.drawn = crowd, number, drawn
         self.random = random.Random(seed * 1000 + number)
-        self.photo = drawn[0]
+        self.photo, self.address = drawn[0], address_of(number)
 
     async def live(self) -> None:
         """Do one thing after the other until the time is over; what breaks is noted, and the visitor goes on."""
@@ -113,7 +131,7 @@ class Visitor:
 
     def headers(self) -> dict:
         """What goes with requests for files."""
-        return {}
+        return forwarded(self.address)
 
     def check(self, answer: Answer) -> None:
         """No answer may name another."""
@@ -126,7 +144,8 @@ class Person(Visitor):
     mix = PAGE_MIX
 
     async def arrive(self) -> None:
-        self.tab, self.scene, self.turn = Tab(self.crowd.http, self.crowd.config), None, 0
+        self.tab, self.scene, self.turn = Tab(self.crowd.http, self.crowd.config, None, self.address), None, 0
+        self.depth = 0  # steps since the first photo of one's own: beyond them lies the page's example
         self.kept: set[str] = set()
         self.behind: set[asyncio.Task] = set()
         start = time.perf_counter()
@@ -153,11 +172,13 @@ class Person(Visitor):
 
     async def event(self, action: str, name: str, kind: str, data=None, **values) -> Answer:
         """Use something on the page; the answer is noted and checked, and its scene kept."""
-        answer = await self.tab.send(self.crowd.config.event(name, kind), data, **values)
-        self.crowd.log.add(action, self.number, answer)
+        event = self.crowd.config.event(name, kind)
+        answer = await self.crowd.log.timed(action, self.number, self.tab.send(event, data, **values))
         self.check(answer)
         scene = answer.values.get("canvas") if isinstance(answer.values, dict) else None
         if isinstance(scene, dict) and scene.get("photo"):
+            if answer.outcome == "ok":
+                self.depth += -1 if action == "undo" else 1
             await self.look(scene, action)
         return answer
 
@@ -194,7 +215,7 @@ class Person(Visitor):
             task.add_done_callback(self.behind.discard)
 
     async def _behind(self, event: dict) -> None:
-        answer = self.crowd.log.add("suggest", self.number, await self.tab.send(event))
+        answer = await self.crowd.log.timed("suggest", self.number, self.tab.send(event))
         try:
             self.check(answer)
         except photos.Mixed as error:
@@ -227,7 +248,9 @@ class Person(Visitor):
         await self.event("remove", "go", "click")
 
     async def undo(self) -> None:
-        """One step back."""
+        """One step back, where there is one that is one's own."""
+        if self.depth < 2:
+            return await self.hand_mask()
         await self.event("undo", "undo", "click")
 
     async def save_photo(self) -> None:
@@ -253,7 +276,7 @@ class Program(Visitor):
     mix = API_MIX
 
     async def arrive(self) -> None:
-        self.api = Api(self.crowd.http, self.crowd.config)
+        self.api = Api(self.crowd.http, self.crowd.config, self.address)
 
     async def do(self, action: str) -> None:
         if self.random.random() < 0.06:
@@ -265,8 +288,7 @@ class Program(Visitor):
         way = {"points": [point]} if self.random.random() < 0.5 else {"box": box}
         if action == "/segment":
             way = {"classes": self.words()}
-        answer = await self.api.call(action[1:], photo=file, **way)
-        self.crowd.log.add(action, self.number, answer)
+        answer = await self.crowd.log.timed(action, self.number, self.api.call(action[1:], photo=file, **way))
         self.check(answer)
         if answer.outcome == "ok":
             await self._check(action, answer.values)
