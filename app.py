@@ -1,18 +1,26 @@
-"""Starts Namebrush in the browser: `python app.py`. `PORT` sets the port; without it the first free one from 7860."""
+"""Starts Namebrush in the browser: `python app.py`; `python app.py --help` lists what whoever runs it can decide."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 # Read when the libraries are imported: nothing phones home.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
-from app.build import build_demo
-from app.serve import serve
+from app import flags, permissions
+
+# Before the page is built: a wrong value is said at once, and the page starts with the models that were asked for.
+given = flags.parse(sys.argv[1:] if __name__ == "__main__" else ())
+os.environ["NAMEBRUSH_PRESET"] = given.preset
+permissions.serve(given)
+
+from app.build import build_demo  # noqa: E402
+from app.serve import serve  # noqa: E402
 
 demo = build_demo()
 
 if __name__ == "__main__":
-    serve(demo)
+    serve(demo, given)

@@ -14,7 +14,7 @@ from pipeline.models.catalog import get_preset
 from pipeline.records import Photo
 from pipeline.settings import SegmentSettings
 
-from . import engine, values
+from . import engine, permissions, values
 from .compare import FORMATS
 from .opening import open_picture
 
@@ -87,10 +87,9 @@ def edit_settings(kind: Any, prompt: Any, seed: Any, options: Any) -> EditSettin
 
 def panels(methods: Any, differences: Any) -> tuple[tuple[Entry, ...], str]:
     """What is compared, and what its figure fades."""
-    from pipeline.comparison.entries import parse_entries
     from pipeline.comparison.plate import check_differences
 
-    entries = parse_entries(values.text(methods, "methods"))
+    entries = permissions.check_entries(values.text(methods, "methods"))
     faded = values.text(differences or "", "differences", 100)
     check_differences(faded, len(entries))
     return entries, faded

@@ -17,7 +17,7 @@ from pipeline.palette import hex_color
 from pipeline.progress import Progress
 from pipeline.refine.names import REFINEMENTS
 
-from . import engine, texts
+from . import engine, permissions, texts
 from .files import stem
 from .pictures import as_index, as_picture, file_of, written
 from .session import Session
@@ -50,7 +50,8 @@ def choices(lang: str = "en") -> dict:
         {"name": r.name, "title": told(r.title), "about": f"{told(r.about)} {r.paper}".strip()}
         for r in REFINEMENTS.values()
     ]
-    models = [{"name": p.name, "about": told(p.card), "fetch": _to_fetch(p)} for p in PRESETS.values()]
+    models = [{"name": p.name, "about": told(p.card), "fetch": _to_fetch(p)}
+              for p in PRESETS.values() if p.name in permissions.served().presets]
     return {"methods": methods, "edges": edges, "models": models, "first": list(FIRST), "widths": list(WIDTHS_MM)}
 
 
@@ -84,6 +85,7 @@ def compare(
         raise NamebrushError(session.say("compare_words"))
     if len(what) < 2:
         raise NamebrushError(session.say("compare_empty"))
+    what = permissions.check_entries(what)
     start = time.perf_counter()
     pipeline = engine.get_pipeline(progress, session.preset)
     options = {k: v for k, v in options.items() if k not in ("method", "refine")}

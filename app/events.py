@@ -14,7 +14,7 @@ import gradio as gr
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import NamebrushError
 
-from . import actions, examples, files, masks, plain, texts
+from . import actions, examples, files, masks, permissions, plain, texts
 from .controls import Control, read
 from .layout import Page
 from .queues import LONG, PRIVATE, QUICK, UNQUEUED
@@ -129,7 +129,7 @@ class Wiring(Views):
 
     def options(self, edges: str, values) -> dict:
         """The settings of a search: the second layer's word on edges counts where it has one."""
-        options = read(self.find_controls, values)
+        options = permissions.check_search(read(self.find_controls, values))
         return {**options, "refine": options["refine"] or edges}
 
     def canvas(self) -> None:

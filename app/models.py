@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.models.catalog import PRESETS
 from pipeline.progress import Progress
 
-from . import engine, texts
+from . import engine, permissions, texts
 from .session import Session
 from .texts import Told
 
@@ -20,7 +20,8 @@ def described(session: Session) -> dict:
     """All presets for the panel, as JSON; loads no weights and asks no network.
 
     Returns:
-        `presets` with name, card, use ("in use", "loaded", "here", "to fetch"), bytes still to fetch, and parts with
+        `presets` with name, card, use ("use", "loaded", "here", "fetch"; "no" where whoever runs the page does not
+        offer it, with the reason in `why`), bytes still to fetch, and parts with
         kind, title, licence, card, bytes, here, loaded, memory, and the whole card (`readme`) or a page of its own;
         and `memory`, the bytes this program holds, or None.
     """
@@ -30,12 +31,23 @@ def described(session: Session) -> dict:
         needed = [p for p in parts if p["kind"] != "inpaint"]
         loaded = all(p["loaded"] for p in needed)
         here = all(p["here"] for p in needed)
+        offered = name in permissions.served().presets
         rows.append({
             "name": name, "card": session.heard(preset.card), "parts": parts, "method": preset.method,
-            "use": "use" if name == session.preset else "loaded" if loaded else "here" if here else "fetch",
+            "use": _use(name == session.preset, offered, loaded, here),
+            "why": "" if offered else session.say("preset_not_offered"),
             "fetch": sum(p["bytes"] for p in needed if not p["here"]),
         })  # fmt: skip
     return {"presets": rows, "memory": held_bytes(), "opened": time.time()}
+
+
+def _use(now: bool, offered: bool, loaded: bool, here: bool) -> str:
+    """How a preset stands: see `described`."""
+    if now:
+        return "use"
+    if not offered:
+        return "no"
+    return "loaded" if loaded else "here" if here else "fetch"
 
 
 def _part(part: dict, session: Session) -> dict:
@@ -74,8 +86,9 @@ def switch(session: Session, preset: str, progress: Progress) -> Told:
     """Fetch and load a preset; the one in use answers until this one does.
 
     Raises:
-        NamebrushError: unknown preset, no network, no room; the old one stays in use.
+        NamebrushError: unknown or not offered, no network, no room; the old one stays in use.
     """
+    permissions.check_preset(preset)
     if preset == session.preset:
         return Told(session.say("preset_same", preset=preset), "hint")
     start = time.perf_counter()

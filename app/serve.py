@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import logging
 import os
 import sys
 
 import gradio as gr
 
-from . import engine, examples, limits, opening, theme, zero
+from . import engine, examples, guard, limits, opening, permissions, theme, zero
+from .flags import Flags
 
 
-def port() -> int | None:
-    """The port from `PORT`, or None to take the first free one from 7860.
+def launch_options(given: Flags | None = None) -> dict:
+    """What `Blocks.launch` is told: look, manners, limits; nothing is fetched from or sent to anywhere.
 
-    Ends the program with status 2 and one line when `PORT` is not a port.
+    Args:
+        given: None: as `permissions` knows them.
     """
-    given = os.environ.get("PORT", "").strip()
-    if not given:
-        return None
-    if not given.isdigit() or not 0 < int(given) < 65536:
-        sys.stderr.write(f"PORT must be a number between 1 and 65535, got {given!r}.\n")
-        raise SystemExit(2)
-    return int(given)
-
-
-def mcp() -> bool:
-    """Whether the endpoints are offered as tools too (`NAMEBRUSH_MCP=1`).
-
-    Ends the program with status 2 and one line when the package for it is missing, or is one that Gradio offers no
-    tools with.
-    """
-    if os.environ.get("NAMEBRUSH_MCP", "") != "1":
-        return False
-    if importlib.util.find_spec("mcp") is None:
-        sys.stderr.write('NAMEBRUSH_MCP=1 needs one more package: pip install "gradio[mcp]".\n')
-        raise SystemExit(2)
-    found = importlib.metadata.version("mcp")
-    if not (1, 21) <= tuple(map(int, found.split(".")[:2])) < (2,):  # with 2 Gradio drops the tools and says nothing
-        sys.stderr.write(f'NAMEBRUSH_MCP=1 needs mcp 1.21 or later, below 2; {found} is installed: '
-                         'pip install "gradio[mcp]".\n')  # fmt: skip
-        raise SystemExit(2)
-    return True
-
-
-def launch_options() -> dict:
-    """What `Blocks.launch` is told: look, manners, limits; nothing is fetched from or sent to anywhere."""
+    given = permissions.served() if given is None else given
+    rules = guard.Rules.of(given, os.environ.get("SPACE_HOST", ""))
     return {
+        "server_name": given.host,
+        "server_port": given.port,
+        "root_path": given.root_path or None,
+        "auth": list(given.auth) or None,
+        "app_kwargs": guard.app_options(rules),
         "theme": theme.theme(),
         "css_paths": list(theme.STYLES),
         "head": theme.head(),
@@ -60,7 +37,9 @@ def launch_options() -> dict:
         "ssr_mode": False,
         "share": False,
         "state_session_capacity": limits.visitors(),
-        "mcp_server": mcp(),
+        "enable_monitoring": False,
+        "pwa": False,
+        "mcp_server": given.mcp,
     }
 
 
@@ -71,12 +50,12 @@ def _first_example(pipeline) -> None:
         pipeline.segment(example.path, example.words)
 
 
-def serve(demo: gr.Blocks) -> None:
+def serve(demo: gr.Blocks, given: Flags | None = None) -> None:
     """Serve until interrupted; the models load meanwhile."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        demo.launch(server_port=port(), prevent_thread_lock=True, **launch_options())
+        demo.launch(prevent_thread_lock=True, **launch_options(given))
     except OSError as error:
         sys.stderr.write(f"The page cannot be served: {error}\n")
         raise SystemExit(2) from None

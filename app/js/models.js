@@ -14,6 +14,7 @@ namebrush.models = (() => {
 
   function preset(one, choose) {
     const button = one.use === 'use' ? make('strong', {}, t('in_use'))
+      : one.use === 'no' ? make('small', { class: 'nb-hint' }, one.why)
       : make('button', { type: 'button', 'data-preset': one.name, onclick: () => choose(one.name) },
         one.use === 'fetch' ? t('fetch_and_use', { size: size(one.fetch) }) : t('use'));
     return make('section', { class: 'nb-preset' + (one.use === 'use' ? ' nb-now' : '') },

@@ -82,6 +82,7 @@ SERVER = {
     "edges_by": "Ränder von {maker}",
     "edges_none": "Ränder der Zuordnung",
     "preset_ready": "Die Modelle {preset} sind in {seconds} geladen. Drücke Finden, um neu zu suchen.",
+    "preset_not_offered": "Auf dieser Seite nicht angeboten; wer sie betreibt, kann es mit --allow-presets anbieten.",
     "preset_same": "Die Modelle {preset} sind schon in Gebrauch.",
     "maker_sam": "SAM", "maker_grabcut": "grabCut", "maker_coarse": "der Zuordnung", "maker_mask": "Hand",
     "maker_outline": "dem Ersetzen",

@@ -90,6 +90,7 @@ SERVER = {
     "edges_by": "edges by {maker}",
     "edges_none": "edges as labelled",
     "preset_ready": "The {preset} models are loaded, in {seconds}. Press Find to look again with them.",
+    "preset_not_offered": "Not offered on this page; whoever runs it can offer it with --allow-presets.",
     "preset_same": "The {preset} models are in use already.",
     "maker_sam": "SAM", "maker_grabcut": "grabCut", "maker_coarse": "the labels", "maker_mask": "hand",
     "maker_outline": "the replacement",

@@ -221,41 +221,6 @@ def test_building_the_page_imports_no_model_library():
     assert subprocess.run([sys.executable, "-c", code], cwd=serve.theme.HERE.parent).returncode == 0
 
 
-@pytest.mark.parametrize(("given", "expected"), [("", None), ("8080", 8080)])
-def test_the_port_comes_from_the_environment(monkeypatch, given, expected):
-    monkeypatch.setenv("PORT", given)
-    assert serve.port() == expected
-
-
-def test_a_port_that_is_none_ends_with_status_2(monkeypatch, capsys):
-    monkeypatch.setenv("PORT", "http")
-    with pytest.raises(SystemExit) as end:
-        serve.port()
-    assert end.value.code == 2 and "PORT must be a number" in capsys.readouterr().err
-
-
-def test_tools_are_offered_only_where_asked_and_possible(monkeypatch, capsys):
-    assert serve.mcp() is False
-    monkeypatch.setenv("NAMEBRUSH_MCP", "1")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SystemExit) as end:
-        serve.mcp()
-    assert end.value.code == 2 and "gradio[mcp]" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("version, offered", [("1.20.0", False), ("1.21.0", True), ("1.30.1", True), ("2.0.0", False)])
-def test_tools_are_refused_with_a_package_gradio_has_none_for(monkeypatch, capsys, version, offered):
-    monkeypatch.setenv("NAMEBRUSH_MCP", "1")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
-    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
-    if offered:
-        assert serve.mcp() is True
-        return
-    with pytest.raises(SystemExit) as end:
-        serve.mcp()
-    assert end.value.code == 2 and version in capsys.readouterr().err
-
-
 def test_downloads_are_exact_and_deleted_afterwards(session):
     actions.find(session, "dog, grass", {}, Progress())
     with files.written(session, "photo") as path:
