@@ -101,7 +101,7 @@ def test_every_route_of_the_library_was_decided_upon():
 
 def test_the_page_tells_browsers_what_it_may_run(page):
     answer = page.get("/")
-    policy = answer.headers["content-security-policy"]
+    policy = answer.headers[guard.PAGE_POLICY]
     script = re.search(r"script-src ([^;]*)", policy)[1]
     assert "'unsafe-inline'" not in script and "*" not in script and "http" not in script
     assert script.count("sha256-") == len(dict.fromkeys(guard._SCRIPT.findall(answer.text)))
