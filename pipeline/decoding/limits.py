@@ -81,6 +81,9 @@ class Enforcer:
         self._idle = address_space()
         self._most = self._idle + limits.memory_for(int(limits.max_megapixels * 1e6), largest_file)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold somebody's photo
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        largest_result = int(limits.max_megapixels * 1e6 * 8) + (16 << 20)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_result, largest_result))
         if MEMORY_ENFORCED:
             resource.setrlimit(resource.RLIMIT_AS, (self._most, self._most))
 

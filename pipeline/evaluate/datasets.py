@@ -162,7 +162,7 @@ def _class(line: str, number: int) -> ClassName:
 def _read_truth(path: Path, photo: Photo, classes: int) -> np.ndarray:
     """A mask file's values as labels; a palette's indices are read, not its colours."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG", "TIFF", "BMP", "GIF")) as image:
             values = np.asarray(image).astype(np.int32)
     except (OSError, ValueError) as error:
         raise NamebrushError(f'"{path}" could not be read as a picture.') from error
