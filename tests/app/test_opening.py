@@ -34,7 +34,9 @@ def test_no_visitors_picture_is_decoded_in_the_server(tmp_path, here):
     assert np.array_equal(arguments.photo(str(path)).pixels, picture())
 
 
-@pytest.mark.parametrize("name", ["jpeg: 8,000 scans", "png: text that unpacks to 64 MB", "ppm: numbers as text, 3 MB"])
+@pytest.mark.parametrize(
+    "name", ["jpeg: 8,000 scans", "png: text that unpacks to 64 MB", "ppm: numbers as text, 3 MB"]
+)
 def test_a_bomb_is_told_in_the_visitors_language_and_changes_nothing(tmp_path, name):
     (tmp_path / "a.png").write_bytes(saved("PNG"))
     (tmp_path / "bomb").write_bytes(BOMBS[name][0]())
