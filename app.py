@@ -10,6 +10,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
+# Gradio sums up all its events anew after every one of them, with pandas; nobody reads that here.
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
+# Threads of one sum that spin while they wait for each other take the processor from other jobs: with a second job
+# beside it a search took seven times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from app import flags, permissions
 
 # Before the page is built: a wrong value is said at once, and the page starts with the models that were asked for.

@@ -22,7 +22,7 @@ from pipeline.models.revisions import revisions_of
 from pipeline.progress import Progress
 from pipeline.records import Photo, Segmentation
 
-from . import engine, examples, texts
+from . import engine, estimate, examples, texts
 from .opening import MAX_MEGAPIXELS, open_picture
 from .remains import arrived, carried, gone, without
 from .session import MAX_BYTES, MAX_STEPS, Session
@@ -79,6 +79,7 @@ def suggest(session: Session, options: dict, progress: Progress) -> Told | None:
 
     pipeline = engine.get_pipeline(progress, session.preset)
     geometry = {k: v for k, v in options.items() if k in ("method", "short_side", "window", "stride", "residual")}
+    estimate.admit_search(session.preset, base.photo.size, "", geometry, session.say)
     names = suggest_names(pipeline, base.photo, progress=progress, **geometry)
     if session.step is not None and session.step.photo is base.photo:
         session.suggestions = tuple(names)
@@ -90,6 +91,7 @@ def find(session: Session, words: str, options: dict, progress: Progress) -> Tol
     base = need_photo(session)
     if not words.strip():
         raise NamebrushError(session.say("type_names"))
+    estimate.admit_search(session.preset, base.photo.size, words, options, session.say)
     start = time.perf_counter()
     pipeline = engine.get_pipeline(progress, session.preset)
     found = examples.find(pipeline, base.photo, words, options, progress)
@@ -158,6 +160,8 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
         raise NamebrushError(session.say("pick_first"))
     if KINDS[kind].prompt and not prompt.strip():
         raise NamebrushError(session.say("needs_words", kind=session.say(f"kind_{kind}").lower()))
+    hole = sum(r.area for r in picked)
+    estimate.admit_change(session.preset, base.photo.size, kind, options, hole, session.say)
     start = time.perf_counter()
     if kind in ("remove", "replace"):  # what is left of a thing is seen at once
         options = {"ample": True, **options}

@@ -17,15 +17,14 @@ import gradio as gr
 import numpy as np
 
 from pipeline.edit.kinds import KINDS
-from pipeline.errors import Cancelled, NamebrushError
+from pipeline.errors import NamebrushError
 from pipeline.export import encode_region, regions_json, write_mask, write_segmentation
 from pipeline.progress import Progress
 from pipeline.records import NO_CLASS, Photo, Prompt, Region
 
-from . import arguments, engine, values
-from .queues import MODELS, SHOWN
-from .screen import bridge
-from .session import Session
+from . import arguments, engine, estimate, values
+from .calls import SAY, as_job, of_change, of_comparison, of_mask, of_search
+from .queues import SHOWN, UNQUEUED
 
 
 def _json(schema: dict, label: str) -> gr.JSON:
@@ -46,11 +45,6 @@ def _raw(component: gr.components.Component) -> gr.components.Component:
 
 
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
-
-
-def _report(shown: gr.Progress) -> Progress:
-    session = Session()
-    return bridge(session, session.begin(), shown)
 
 
 def _region_info(region) -> dict:
@@ -85,7 +79,8 @@ def segment(
     """
     search = arguments.search(classes, method, refine, background, threshold)
     picture = arguments.photo(photo)
-    found = engine.get_pipeline().segment(picture, progress=_report(progress), **search)
+    estimate.admit_search(engine.PRESET, picture.size, search["classes"], search, SAY)
+    found = engine.get_pipeline().segment(picture, progress=progress, **search)
     with TemporaryDirectory(prefix="namebrush-") as folder:
         write_segmentation(found, Path(folder))
         yield str(Path(folder, "overlay.png")), str(Path(folder, "labels.png")), regions_json(found)
@@ -105,7 +100,7 @@ def select(
         The mask (PNG, 255 inside) and its score, area, box, maker and COCO run lengths.
     """
     prompt = {"points": values.points(points), "box": values.box(box)}
-    made = engine.get_pipeline().select(arguments.photo(photo), **prompt, progress=_report(progress))
+    made = engine.get_pipeline().select(arguments.photo(photo), **prompt, progress=progress)
     with TemporaryDirectory(prefix="namebrush-") as folder:
         path = Path(folder, "mask.png")
         write_mask(made.mask, path)
@@ -133,7 +128,7 @@ def correct(
         inside, id=0, class_index=NO_CLASS, name="by hand", score=1.0, prompt=Prompt(), made_by="mask"
     )
     made = engine.get_pipeline().select(
-        picture, **prompt, region=before, progress=_report(progress)
+        picture, **prompt, region=before, progress=progress
     )
     with TemporaryDirectory(prefix="namebrush-") as folder:
         path = Path(folder, "mask.png")
@@ -176,8 +171,10 @@ def compare(
     entries, faded = arguments.panels(methods, differences)
     search = arguments.search(classes, "auto", refine, "auto")
     alone = arguments.switch(alone, "alone")
+    picture = arguments.photo(photo)
+    estimate.admit_comparison(engine.PRESET, picture.size, search["classes"], entries, search, SAY)
     found = engine.get_pipeline().compare(
-        arguments.photo(photo), search["classes"], entries, refine=search["refine"], progress=_report(progress),
+        picture, search["classes"], entries, refine=search["refine"], progress=progress,
         alone=alone, others=engine.beside,
     )  # fmt: skip
     with TemporaryDirectory(prefix="namebrush-") as folder:
@@ -222,9 +219,11 @@ def edit(
     settings = arguments.edit_settings(kind, prompt, seed, options)
     chosen = _chosen(mask, classes, name, points, box) if KINDS[settings.kind].mask else None
     background = arguments.photo(picture, "picture") if picture else None
-    opened, report, pipeline = arguments.photo(photo), _report(progress), engine.get_pipeline()
+    opened, report, pipeline = arguments.photo(photo), progress, engine.get_pipeline()
     what = None if chosen is None else chosen(pipeline, opened, report)
-    result = pipeline.edit(opened, what, picture=background, progress=report, **dataclasses.asdict(settings))
+    own = dataclasses.asdict(settings)
+    estimate.admit_change(engine.PRESET, opened.size, settings.kind, own, _hole(what, opened), SAY)
+    result = pipeline.edit(opened, what, picture=background, progress=report, **own)
     with TemporaryDirectory(prefix="namebrush-") as folder:
         out = Path(folder, "edited.png")
         result.images[0].save(out)
@@ -236,6 +235,13 @@ def edit(
         used = Path(folder, "mask.png")
         write_mask(result.mask, used)
         yield str(out), str(used), info
+
+
+def _hole(what, picture: Photo) -> int:
+    """Pixels of what is chosen; all of them where a change needs no choice."""
+    if what is None:
+        return picture.size[0] * picture.size[1]
+    return int(what.sum()) if isinstance(what, np.ndarray) else sum(region.area for region in what)
 
 
 def _mask(path, picture: Photo) -> np.ndarray:
@@ -261,22 +267,6 @@ def _chosen(mask, classes, name, points, box) -> Callable:
     return lambda pipeline, picture, report: [pipeline.select(picture, points=points, box=box, progress=report)]
 
 
-def _told(endpoint):
-    """The endpoint with errors a person can cause turned into the client's error."""
-    import functools
-
-    @functools.wraps(endpoint)
-    def told(*args, **kwargs):
-        try:
-            yield from endpoint(*args, **kwargs)
-        except NamebrushError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except Cancelled:
-            raise gr.Error("Stopped.", print_exception=False) from None
-
-    return told
-
-
 def add_endpoints() -> None:
     """Register the endpoints inside the current `gr.Blocks`, with components nobody sees."""
     with gr.Column(visible=False):
@@ -291,14 +281,15 @@ def add_endpoints() -> None:
         width, alone = _raw(gr.Number(180, label="width_mm")), gr.Checkbox(True, label="alone")
         differences = _raw(gr.Textbox("", label="differences"))
         files = [gr.File(label=f"picture {i}") for i in (1, 2)]
-        info, run = gr.JSON(label="info"), gr.Button("run")
-        shared = {"concurrency_id": MODELS, "api_visibility": "public", "show_progress": "hidden"}
+        info, button = gr.JSON(label="info"), gr.Button("run")
+        shared = {**UNQUEUED, "api_visibility": "public"}
         find = [photo, text["classes"], text["method"], text["refine"], text["background"], threshold]
-        run.click(_told(segment), find, [*files, info], api_name="segment", **shared)
-        run.click(_told(select), [photo, points, box], [files[0], info], api_name="select", **shared)
-        run.click(_told(correct), [photo, mask, points, box], [files[0], info], api_name="correct", **shared)
+        button.click(as_job(segment, of_search), find, [*files, info], api_name="segment", **shared)
+        button.click(as_job(select, of_mask), [photo, points, box], [files[0], info], api_name="select", **shared)
+        given = [photo, mask, points, box]
+        button.click(as_job(correct, of_mask), given, [files[0], info], api_name="correct", **shared)
         figure = [photo, text["classes"], text["methods"], text["ending"], width, text["refine"], differences, alone]
-        run.click(_told(compare), figure, [files[0], info], api_name="compare", **shared)
+        button.click(as_job(compare, of_comparison), figure, [files[0], info], api_name="compare", **shared)
         words = [text["classes"], text["name"]]
         change = [photo, text["kind"], text["prompt"], seed, mask, *words, points, box, options, picture]
-        run.click(_told(edit), change, [*files, info], api_name="edit", **shared)
+        button.click(as_job(edit, of_change), change, [*files, info], api_name="edit", **shared)

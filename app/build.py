@@ -63,5 +63,7 @@ def build_demo() -> gr.Blocks:
         page.tabs = tabs
         Wiring(page, find_controls, edit_controls, save_controls)
         api.add_endpoints()
-    demo.queue(max_size=64)
+    # The bounds on waiting are our own (`scheduler`): a full queue of Gradio's would refuse picking and saving too.
+    # Events go through the queue alone, where it is noticed that whoever asked has gone.
+    demo.queue(max_size=None, api_open=False)
     return demo

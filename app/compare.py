@@ -17,7 +17,7 @@ from pipeline.palette import hex_color
 from pipeline.progress import Progress
 from pipeline.refine.names import REFINEMENTS
 
-from . import engine, permissions, texts
+from . import engine, estimate, permissions, texts
 from .files import stem
 from .pictures import as_index, as_picture, file_of, written
 from .session import Session
@@ -86,6 +86,7 @@ def compare(
     if len(what) < 2:
         raise NamebrushError(session.say("compare_empty"))
     what = permissions.check_entries(what)
+    estimate.admit_comparison(session.preset, session.step.photo.size, words, what, options, session.say)
     start = time.perf_counter()
     pipeline = engine.get_pipeline(progress, session.preset)
     options = {k: v for k, v in options.items() if k not in ("method", "refine")}

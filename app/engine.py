@@ -9,22 +9,34 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from functools import cache
 
-from pipeline.progress import Progress
+from pipeline.cache import patiently
+from pipeline.device import share_processor
+from pipeline.progress import Progress, aside
 
 from . import zero
+from .scheduler import SCHEDULER, processors
 
 log = logging.getLogger("namebrush")
 
 PRESET = os.environ.get("NAMEBRUSH_PRESET", "tiny")
+#: Held for moments only: to look up and note pipelines, never while weights are fetched or loaded.
 _lock = threading.Lock()
 _pipelines: dict = {}
 #: The preset somebody switched to last.
 _newest = PRESET
 
 
+@cache
+def _share() -> None:
+    """Let as many model calls run at once as the line serves; a call that is alone gets all processors."""
+    share_processor(SCHEDULER.places["models"], lambda: max(1, processors() // max(1, SCHEDULER.busy())))
+
+
 def _load(preset: str):
     """A pipeline; on a ZeroGPU Space one that borrows its card."""
+    _share()
     if zero.active():
         from .borrowed import BorrowingPipeline
 
@@ -39,28 +51,35 @@ def held(preset: str):
     return _pipelines.get(preset)
 
 
+def knows(preset: str, photo: str) -> bool:
+    """Whether features of a photo, by its hash, are kept for a preset."""
+    made = _pipelines.get(preset)
+    return made is not None and any(photo in key for key in made.cache.keys() if isinstance(key, tuple))
+
+
 def get_pipeline(progress: Progress | None = None, preset: str | None = None):
-    """The shared pipeline of a preset; the first caller loads it, others wait for that and may stop waiting.
+    """The shared pipeline of a preset. It fetches and loads no weights: a part is loaded when it is first used.
 
     Args:
         progress: told what is being done; may raise `Cancelled`.
         preset: None takes the one the page starts with.
 
     Raises:
-        NamebrushError: the preset is unknown, or its weights are not here.
+        NamebrushError: the preset is unknown.
         Cancelled: `progress` said so.
     """
     preset, progress = preset or PRESET, progress or Progress()
-    if preset in _pipelines:
-        return _pipelines[preset]
-    with _waiting(progress):
-        if preset not in _pipelines:
-            _pipelines[preset] = _load(preset)
-        return _pipelines[preset]
+    made = _pipelines.get(preset)
+    if made is None:
+        progress.step("Loading the models, once after starting", 0.0)
+        with aside(), patiently(_lock, lambda: progress.step("Loading the models, once after starting", 0.0)):
+            made = _pipelines.get(preset) or _load(preset)
+            _pipelines[preset] = made
+    return made
 
 
 def switch(preset: str, progress: Progress):
-    """Fetch and load all of a preset; what was in use stays until this has answered.
+    """Fetch and load all of a preset; what was in use stays until this has answered, and nobody waits meanwhile.
 
     Another preset than this one and the first is let go afterwards: visitors who still use it load it again.
 
@@ -68,14 +87,13 @@ def switch(preset: str, progress: Progress):
         NamebrushError: unknown, no network, or no room; nothing has changed then.
     """
     global _newest
-    with _waiting(progress):
-        made = _pipelines.get(preset) or _load(preset)
-        made.models.load(progress=progress)
+    made = _pipelines.get(preset) or _load(preset)
+    made.models.load(progress=progress)
+    with _lock:
+        made = _pipelines.setdefault(preset, made)
         _newest = preset
-        for name in [n for n in _pipelines if n not in (PRESET, preset)]:
-            del _pipelines[name]
-        _pipelines[preset] = made
-        return made
+        _let_go((PRESET, preset))
+    return made
 
 
 def beside(preset: str, progress: Progress):
@@ -87,10 +105,14 @@ def beside(preset: str, progress: Progress):
         NamebrushError: unknown preset.
     """
     made = get_pipeline(progress, preset)
-    with _waiting(progress):
-        for name in [n for n in _pipelines if n not in (PRESET, _newest, preset)]:
-            del _pipelines[name]
+    with _lock:
+        _let_go((PRESET, _newest, preset))
     return made
+
+
+def _let_go(kept: tuple[str, ...]) -> None:
+    for name in [n for n in _pipelines if n not in kept]:
+        del _pipelines[name]
 
 
 def models_of(preset: str) -> list[dict]:
@@ -101,21 +123,6 @@ def models_of(preset: str) -> list[dict]:
     """
     made = _pipelines.get(preset)
     return (made or _load(preset)).models.describe()
-
-
-class _waiting:
-    """Holds the lock; says so while waiting, so that a visitor may stop."""
-
-    def __init__(self, progress: Progress):
-        self.progress = progress
-
-    def __enter__(self):
-        self.progress.step("Loading the models, once after starting", 0.0)
-        while not _lock.acquire(timeout=0.2):
-            self.progress.step("Loading the models, once after starting", 0.0)
-
-    def __exit__(self, *_):
-        _lock.release()
 
 
 def warm(*jobs) -> threading.Thread:

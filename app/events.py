@@ -1,23 +1,26 @@
 """What happens when something on the page is used: components in, `actions` on the visitor's session, components out.
 
-Looking, picking and switching layers happen in the browser or run no model, and wait in no queue. Everything that
-runs a model is a job (`working`): it stands in one line with all visitors' jobs, says in words what it does, shows
-what it paints, and can be stopped both while it waits and between its steps.
+Looking, picking and switching layers happen in the browser or run no model, and wait in no queue. What takes long is a
+job (`working`): it stands in a fair line with all visitors' jobs, says in words what it does, shows what it paints,
+and can be stopped both while it waits and within its steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from functools import partial
 
 import gradio as gr
 
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import NamebrushError
 
-from . import actions, examples, files, masks, permissions, plain, texts
+from . import actions, examples, files, masks, needs, permissions, plain, texts
 from .controls import Control, read
 from .layout import Page
 from .queues import LONG, PRIVATE, QUICK, UNQUEUED
+from .scheduler import Work
 from .screen import attempt, go, outputs, picked, picked_outputs, screen
 from .session import Session
 from .texts import Told
@@ -58,21 +61,26 @@ class Wiring(Views):
 
         trigger(handler, [self.page.session, *inputs], self.outputs, **QUICK, **options)
 
-    def long(self, trigger, work, inputs, **options):
-        """On `trigger`, run `work(session, progress, *values)` as a job; returns the event, for what follows it."""
+    def long(self, trigger, work, inputs, need: Callable[..., Work] | None = None, **options):
+        """On `trigger`, run `work(session, progress, *values)` as a job; returns the event, for what follows it.
 
-        def handler(session, *values):
-            yield from self.working(session, lambda progress: work(session, progress, *values))
+        `need(session, *values)` says what the work will need.
+        """
+
+        async def handler(session, *values):
+            job = Job(session, need=need and partial(need, session, *values))
+            async for told in self.working(session, lambda progress: work(session, progress, *values), job):
+                yield told
 
         return trigger(handler, [self.page.session, *inputs], [*self.outputs, self.page.working], **LONG, **options)
 
-    def working(self, session: Session, work, job: Job | None = None, show=None) -> Iterator[dict]:
+    async def working(self, session: Session, work, job: Job | None = None, show=None) -> AsyncIterator[dict]:
         """Do `work(progress)` as a job: updates of the plate that shows it, then of the page by `show(told)`."""
         job = job or Job(session)
-        for told in run(job, work):
-            yield {self.page.working: told}
-        update = self.show(session, job.outcome) if show is None else show(job.outcome)
-        yield {**update, self.page.working: None}
+        async with aclosing(run(job, work, show or partial(self.show, session))) as heard:
+            async for told in heard:
+                yield {self.page.working: told}
+        yield {**job.update, self.page.working: None}
 
     def photos(self) -> None:
         """Opening photos, the names of the examples, and what is likely in them."""
@@ -100,21 +108,25 @@ class Wiring(Views):
 
         for trigger, work in ((blocks.load, first), (page.examples.select, chosen)):
             opened = trigger(work, [page.session], [*self.outputs, page.words], **QUICK)
-            found = self.long(opened.then, look, self.find_inputs)
-            self.long(found.then, suggest, self.find_inputs)
+            found = self.long(opened.then, look, self.find_inputs, self.find_need)
+            self.long(found.then, suggest, self.find_inputs, self.look_need)
 
         def open_file(session, path):
             return self.show(session, attempt(lambda: actions.open_photo(session, path), session))
 
         opened = page.open.upload(open_file, [page.session, page.open], self.outputs, **QUICK)
-        self.long(opened.then, suggest, self.find_inputs)
+        self.long(opened.then, suggest, self.find_inputs, self.look_need)
 
-        def reopen(session, path):
+        async def reopen(session, path):
             def show(told):
                 done = told is not None and told.kind == "done"
                 return {**self.show(session, told), page.words: actions.words_of(session) if done else gr.skip()}
 
-            yield from self.working(session, lambda progress: actions.open_session(session, path, progress), show=show)
+            job = Job(session, need=lambda: Work("plain"))
+            async for update in self.working(
+                session, lambda progress: actions.open_session(session, path, progress), job, show
+            ):
+                yield update
 
         asked, shown = [page.session, page.open_session], [*self.outputs, page.words, page.working]
         page.open_session.upload(reopen, asked, shown, **LONG)
@@ -126,6 +138,14 @@ class Wiring(Views):
     def find(self, session, progress, words, edges, *values):
         """Look for the names with the settings of the second layer."""
         return actions.find(session, words, self.options(edges, values), progress)
+
+    def find_need(self, session, words, edges, *values) -> Work:
+        """What a search needs."""
+        return needs.of_search(session, words, self.options(edges, values))
+
+    def look_need(self, session, words, edges, *values) -> Work:
+        """What it needs to look at the photo without naming anything."""
+        return needs.of_search(session, "", {**self.options(edges, values), "refine": "none"})
 
     def options(self, edges: str, values) -> dict:
         """The settings of a search: the second layer's word on edges counts where it has one."""
@@ -143,8 +163,9 @@ class Wiring(Views):
             session.turn = turn
             return picked(page, session, attempt(lambda: actions.pick(session, ids), session))
 
-        def ask(session, event: gr.EventData):
-            yield from self.drawn(session, event._data)
+        async def ask(session, event: gr.EventData):
+            async for update in self.drawn(session, event._data):
+                yield update
 
         def tidy(session, event: gr.EventData):
             what, name, points = str(event._data["what"]), str(event._data["name"]), event._data["points"]
@@ -156,11 +177,11 @@ class Wiring(Views):
 
         page.candidates.candidate(candidate, [page.session], self.outputs, **UNQUEUED)
         page.tidy.tidy(tidy, [page.session], self.outputs, **UNQUEUED)
-        self.long(page.find.click, self.find, self.find_inputs)
+        self.long(page.find.click, self.find, self.find_inputs, self.find_need)
         page.canvas.pick(pick, [page.session], picked_outputs(page), trigger_mode="multiple", **UNQUEUED)
         page.canvas.ask(ask, [page.session], [*self.outputs, page.working], trigger_mode="multiple", **LONG)
 
-    def drawn(self, session, data) -> Iterator[dict]:
+    async def drawn(self, session, data) -> AsyncIterator[dict]:
         """Check what the canvas wants drawn, and draw it as a job; what is refused is said."""
         asked = None
 
@@ -172,9 +193,10 @@ class Wiring(Views):
         if asked is None:
             yield self.show(session, told)
             return
-        job = Job(session)
+        job = Job(session, need=partial(needs.of_mask, session, asked))
         job.text = masks.hint_of(session, asked)
-        yield from self.working(session, lambda progress: masks.draw_mask(session, asked, progress), job)
+        async for update in self.working(session, lambda progress: masks.draw_mask(session, asked, progress), job):
+            yield update
 
     def plain(self) -> None:
         """The plain surface, for browsers whose canvas cannot be read back."""
@@ -193,7 +215,7 @@ class Wiring(Views):
         def set_tool(session, tool):
             session.tool, session.corner = tool, None
 
-        def click(session, event: gr.SelectData):
+        async def click(session, event: gr.SelectData):
             asked = None
 
             def work():
@@ -205,7 +227,8 @@ class Wiring(Views):
             if asked is None:
                 yield self.show(session, told)
             else:
-                yield from self.drawn(session, asked)
+                async for update in self.drawn(session, asked):
+                    yield update
 
         self.quick(page.canvas.plain, to_plain)
         self.quick(page.layers.input, set_layers, [page.layers], trigger_mode="always_last")
@@ -230,7 +253,7 @@ class Wiring(Views):
                 *(gr.update(visible=c.name in fields) for c in near),
             ]  # fmt: skip
 
-        def change(session, kind, prompt, *values):
+        async def change(session, kind, prompt, *values):
             asked = None
 
             def check():
@@ -242,10 +265,11 @@ class Wiring(Views):
                 yield self.show(session, told)
                 return
             corner = (asked["left"], asked["top"]) if kind == "extend" else (0, 0)
-            job = Job(session, corner, inside=not asked["invert"])
-            yield from self.working(
+            job = Job(session, corner, not asked["invert"], partial(needs.of_change, session, kind, asked))
+            async for update in self.working(
                 session, lambda progress: actions.change(session, kind, prompt, asked, progress), job
-            )
+            ):
+                yield update
 
         def step(session, event: gr.EventData):
             value = int(event._data["value"])

@@ -11,7 +11,7 @@ from pipeline.palette import hex_color
 from pipeline.progress import Progress
 from pipeline.records import Segmentation
 
-from . import engine
+from . import engine, estimate
 from .pictures import file_of, written
 from .session import Session
 from .texts import Told
@@ -63,6 +63,7 @@ def explain(session: Session, x: float, y: float, region: int | None, options: d
     if step is None:
         raise NamebrushError(session.say("no_photo"))
     pipeline = engine.get_pipeline(progress, session.preset)
+    estimate.admit_search(session.preset, step.photo.size, "", options, session.say)
     encoding = {k: v for k, v in options.items() if k in ("method", "short_side", "window", "stride", "residual")}
     maps = correlations(pipeline, step.photo, x, y, progress=progress, **encoding)
     session.explained = (step, x, y, region, maps)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gradio as gr
 
-#: The queue of programs that call the endpoints.
-MODELS = "models"
 #: Marks the argument through which Gradio passes a handler its own progress.
 SHOWN = gr.Progress()
 PRIVATE = {"api_visibility": "private"}
 QUICK = {"queue": False, "show_progress": "hidden", **PRIVATE}
 #: In the queue, because only queued events tell the browser that a state changed; it waits for nobody.
 UNQUEUED = {"concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
-#: Long work of the page. It waits in a line of its own (`working.LINE`), so that a person hears how many are first.
-LONG = {"concurrency_id": "page", "concurrency_limit": 24, "show_progress": "hidden", **PRIVATE}
+#: Long work of the page. Gradio's queue hands it on at once: it waits in our own line (`scheduler`), which is fair and
+#: has bounds of its own, so that a person hears how many are first and nobody finds Gradio's queue full.
+LONG = {"concurrency_id": "page", "concurrency_limit": None, "show_progress": "hidden", **PRIVATE}
+#: Events handled at once at most, those that wait in our line included; more than may wait there, so that picking,
+#: undo and saving always find a place.
+EVENTS = 512
+#: Threads for what is handled at once in Gradio's own threads: picking, undo, opening, saving.
+THREADS = 16

@@ -9,7 +9,6 @@ import gradio as gr
 
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import Cancelled, NamebrushError
-from pipeline.progress import Progress
 
 from . import plain, texts
 from .layout import Page
@@ -18,19 +17,6 @@ from .session import Session
 from .texts import Told
 
 log = logging.getLogger("namebrush")
-
-
-def bridge(session: Session, job: int, shown: gr.Progress) -> Progress:
-    """The engine's progress as the page's: words and a bar; raises `Cancelled` once the job was told to stop."""
-    last = 0.0
-
-    def report(message: str, share: float | None = None) -> None:
-        nonlocal last
-        session.check(job)
-        last = last if share is None else min(max(float(share), 0.0), 1.0)
-        shown(last, desc=session.heard(message))
-
-    return Progress(report)
 
 
 def attempt(work: Callable[[], Told | None], session: Session | None = None) -> Told | None:

@@ -8,7 +8,7 @@ import sys
 
 import gradio as gr
 
-from . import engine, examples, guard, limits, opening, permissions, theme, zero
+from . import engine, examples, guard, limits, opening, permissions, queues, theme, zero
 from .flags import Flags
 
 
@@ -40,6 +40,7 @@ def launch_options(given: Flags | None = None) -> dict:
         "enable_monitoring": False,
         "pwa": False,
         "mcp_server": given.mcp,
+        "max_threads": queues.EVENTS,
     }
 
 
@@ -59,6 +60,7 @@ def serve(demo: gr.Blocks, given: Flags | None = None) -> None:
     except OSError as error:
         sys.stderr.write(f"The page cannot be served: {error}\n")
         raise SystemExit(2) from None
+    demo.limiter.total_tokens = queues.THREADS  # the events that wait hold no thread
     # Only now: the first page shall not wait for it. A lent card is nobody's before a visitor asks for something.
     opening.warm()
     engine.warm(*([] if zero.active() else [_first_example]))

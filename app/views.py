@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from tempfile import TemporaryDirectory
 
 import gradio as gr
@@ -10,13 +10,15 @@ import gradio as gr
 from pipeline.errors import NamebrushError
 from pipeline.models.catalog import PRESETS
 
-from . import compare, explain, models, texts
+from . import compare, explain, models, needs, texts
 from .controls import Control, read
 from .labels import relabelled
 from .layout import Page
 from .queues import LONG, PRIVATE, QUICK, UNQUEUED
+from .scheduler import Work
 from .session import Session
 from .texts import Told
+from .working import Job
 
 
 class Views:
@@ -37,7 +39,7 @@ class Views:
         """The settings of a search; `Wiring` knows them."""
         raise NotImplementedError
 
-    def working(self, session: Session, work, job=None, show=None) -> Iterator[dict]:
+    def working(self, session: Session, work, job=None, show=None) -> AsyncIterator[dict]:
         """Long work as a job; `Wiring` does it."""
         raise NotImplementedError
 
@@ -52,14 +54,18 @@ class Views:
             except NamebrushError as error:
                 return None, texts.status(Told(session.heard(str(error)), "error"))
 
-        def switch(session, event: gr.EventData):
+        async def switch(session, event: gr.EventData):
             preset = str(event._data["value"])
 
             def show(told):
                 update = self.show(session, told)
                 return {**update, method: PRESETS[session.preset].method} if method else update
 
-            yield from self.working(session, lambda progress: models.switch(session, preset, progress), show=show)
+            job = Job(session, need=lambda: Work("fetch"))
+            async for update in self.working(
+                session, lambda progress: models.switch(session, preset, progress), job, show
+            ):
+                yield update
 
         page.models_button.select(listed, [page.session], [page.models, page.status], **UNQUEUED)
         page.models.select(switch, [page.session], [*self.outputs, page.working, method], **LONG)
@@ -74,7 +80,7 @@ class Views:
         page = self.page
         status = page.compare_status
 
-        def compared(session, edges, event: gr.EventData, *values):
+        async def compared(session, edges, event: gr.EventData, *values):
             asked = event._data
             entries, words = [str(e) for e in asked["entries"]], str(asked["words"])
 
@@ -85,7 +91,9 @@ class Views:
                 options = self.options(edges, values)
                 return compare.compare(session, words, entries, options, progress, bool(asked["alone"]))
 
-            yield from self.working(session, work, show=show)
+            job = Job(session, need=lambda: needs.of_comparison(session, words, entries, self.options(edges, values)))
+            async for update in self.working(session, work, job, show):
+                yield update
 
         def figure(session, event: gr.EventData):
             asked = event._data
@@ -111,7 +119,7 @@ class Views:
         """What decided a point."""
         page = self.page
 
-        def answer(session, event: gr.EventData, *values):
+        async def answer(session, event: gr.EventData, *values):
             data = event._data
             x, y = float(data["x"]), float(data["y"])
             region = None if data.get("region") is None else int(data["region"])
@@ -123,7 +131,9 @@ class Views:
             def work(progress):
                 return explain.explain(session, x, y, region, read(self.find_controls, values), progress)
 
-            yield from self.working(session, work, show=show)
+            job = Job(session, need=lambda: needs.of_search(session, "", {"refine": "none"}))
+            async for update in self.working(session, work, job, show):
+                yield update
 
         inputs = [page.session, *self.find_inputs[2:]]
         page.explained.explain(answer, inputs, [page.session, page.status, page.explained, page.working], **LONG)

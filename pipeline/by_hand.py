@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -110,14 +110,8 @@ class ByHand:
     @contextmanager
     def _asking_sam(self, photo: Photo, run: Progress):
         """The stage of a mask by hand: a function for SAM's embedding, called only where SAM makes the mask."""
-        with ExitStack() as held, run.stage("select"):
-
-            def embedding() -> SamEmbedding:
-                found = self.sam_embedding(photo, shared_progress(run, 0.0, 0.8))
-                held.enter_context(on_device(self.models.device, run))
-                return found
-
-            yield embedding
+        with run.stage("select"):
+            yield lambda: self.sam_embedding(photo, shared_progress(run, 0.0, 0.8))
 
     def edit(
         self,
@@ -179,4 +173,4 @@ class ByHand:
         from .judging import judge_of
 
         judge = judge_of(self, request, run)
-        return edit(photo, request, self.models, run, judge, lambda: on_device(self.models.device, run))
+        return edit(photo, request, self.models, run, judge, lambda: on_device(self.models.device, run, "inpaint"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar
+
+from .progress import aside, checkpoint
 
 T = TypeVar("T")
 
@@ -140,10 +142,16 @@ class ByteCache:
 
 
 @contextmanager
-def patiently(lock, waiting: Callable[[], None]):
-    """Hold a lock, calling `waiting` every moment until it is free; what `waiting` raises ends the wait."""
-    while not lock.acquire(timeout=POLL_SECONDS):
-        waiting()
+def patiently(lock, waiting: Callable[[], None], letting: bool = True):
+    """Hold a lock, calling `waiting` every moment until it is free; what `waiting` raises ends the wait.
+
+    With `letting` other jobs may take this one's place while it waits (`progress.aside`).
+    """
+    if not lock.acquire(timeout=0):
+        with aside() if letting else nullcontext():
+            while not lock.acquire(timeout=POLL_SECONDS):
+                checkpoint()
+                waiting()
     try:
         yield
     finally:

@@ -52,8 +52,9 @@ def correlations(
     sam = pipe.sam_features(photo, share_of(progress, 0.5, 0.8))
     dino = pipe.models.dino
     progress.step("Asking DINO what belongs together", 0.8)
+    clip = _clip(encoded, at)
     with on_device(pipe.models.device, progress):
-        return {"clip": _clip(encoded, at), "dino": _dino(dino, photo.pixels, at), "sam": _sam(sam, at)}
+        return {"clip": clip, "dino": _dino(dino, photo.pixels, at), "sam": _sam(sam, at)}
 
 
 def feature_at(encoded: Encoded, at: tuple[float, float]) -> np.ndarray:

@@ -12,7 +12,7 @@ from .comparators.registry import COMPARATORS, get_comparator
 from .comparators.shelf import Shelf
 from .comparison.entries import Entry
 from .comparison.run import Others, run
-from .dense.encode import encode
+from .dense.encode import encode, foundation_model
 from .dense.options import asked_recipe, dataset_settings, options_text
 from .dense.recipes import Recipe
 from .dense.sam_features import SamFeatures, encode_sam
@@ -136,6 +136,7 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
             # Fetched before the device is held: nobody may wait for another's features with the device in hand.
             features = self.sam_features(photo, shared_progress(progress, 0.0, 0.5)) if recipe.asks_own_sam else None
             part = share_of(progress, 0.5, 1.0)
+            self._load_for(recipe)
             with on_device(self.models.device, progress), progress.stage("encode"):
                 return encode(photo, recipe, self.models, geometry, part, sam=features, shared=self.cache)
 
@@ -245,6 +246,11 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
         """
         photo, progress = self.open(photo), progress or Progress()
         return run(self, photo, classes, methods, progress, settings, others, alone)
+
+    def _load_for(self, recipe: Recipe) -> None:
+        """Load what a recipe runs, before the device is held."""
+        self.models.load("clip", *(["sam"] if recipe.joins_by_sam else []))
+        foundation_model(self.models, recipe.foundation)
 
     def _recipe(self, recipe: Recipe, residual: str, said: tuple[bool, bool] = (False, False)) -> Recipe:
         """What was asked for, as the models at hand want it where the person said nothing of the factor of SAM's

@@ -107,8 +107,12 @@ class Refined:
                 f"Refinement by {kind.name} needs a diffusion model with a UNet, and the preset {self.preset} has "
                 "none; choose the preset base, name one with inpaint=, or take another refinement."
             )
+        if kind.needs == "unet":
+            self.models.inpaint(run)  # before the device is held
         part = share_of(run, 0.85, 1.0)
-        with on_device(self.models.device, run) if kind.needs else nullcontext(), run.stage("refine"):
+        # SAM's decoder takes the device for its calls alone; a UNet that is read keeps something of it in itself.
+        alone = on_device(self.models.device, run, "inpaint") if kind.needs == "unet" else nullcontext()
+        with alone, run.stage("refine"):
             if kind.name in ("vote", "vote-auto"):
                 return _with_scores(scores, vote(
                     labels, scores[: len(vocabulary.classes)], vocabulary, embedding, sam, settings.advised(False),

@@ -60,13 +60,13 @@ class Trained:
 
         def look():
             run.step(f"{comparator.title} looks at the photo", 0.3)
-            with on_device(device, run), run.stage("encode"):
+            with on_device(device, run, comparator.name), run.stage("encode"):
                 return asker.look(np.array(photo.pixels))  # its own copy: torch takes no read-only array
 
         seen = self.cache.get_or_make(
             ("look", weights, photo.hash), look, lambda: run.step("Waiting for another job on this photo to finish")
         )
-        with on_device(device, run), run.stage("words"):
+        with on_device(device, run, comparator.name), run.stage("words"):
             scores = asker.scores(seen, list(vocabulary.queries), share_of(run, 0.5, 0.7))
         with run.stage("segment"):
             maps = class_maps(scores, vocabulary)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..device import loading
 from ..errors import NamebrushError
 from ..models import fetch
 from ..models.catalog import Checkpoint, Source
@@ -58,7 +59,7 @@ class Shelf:
         Raises:
             NamebrushError: its weights are not here and cannot be fetched, or are of another model.
         """
-        with self._locks[comparator.name]:
+        with loading(self._locks[comparator.name], progress):
             if comparator.name not in self._loaded:
                 where = place(comparator, self._chosen.get(comparator.name))
                 path = where if isinstance(where, Path) else fetch.fetch(where, progress)

@@ -7,6 +7,7 @@ own rule inside and are called as they are.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,7 +52,13 @@ def _last_layer(model: nn.Module, *names: str) -> Iterator[list[Tensor]]:
     """What a linear map of the last attention gives while inside: its name differs between releases."""
     found = [module for name, module in model.named_modules() if name.rsplit(".", 1)[-1] in names]
     seen: list[Tensor] = []
-    hook = found[-1].register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    own = threading.get_ident()  # another thread may run the same model meanwhile
+
+    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        if threading.get_ident() == own:
+            seen.append(output)
+
+    hook = found[-1].register_forward_hook(keep)
     try:
         yield seen
     finally:

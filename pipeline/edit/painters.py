@@ -58,7 +58,7 @@ def painter_for(request: EditRequest, method: str, models: Any, progress: Progre
         method: "exemplar" or "diffusion", which stands for whatever inpainting model the models have.
         models: where the model comes from.
         progress: told of the work.
-        guard: the device's lock; held only while a model loads or paints.
+        guard: the device's lock; held only while a model paints.
 
     Raises:
         NamebrushError: there is no model, or it cannot do this.
@@ -86,7 +86,7 @@ def _by_model(request: EditRequest, models: Any, progress: Progress, guard: Guar
         notes += check_words(request.prompt, asked.known, models.title("inpaint"), request.kind == "replace")
     if asked.note and request.kind not in PREFILLED:
         notes.append(asked.note)
-    with guard(), progress.stage("load"):
+    with progress.stage("load"):  # before the device is held: a download would hold everybody
         pipe = models.inpaint()
     named = models.title("inpaint"), revisions_of(models, ("inpaint",))
     if isinstance(pipe, lama.Lama):

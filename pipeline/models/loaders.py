@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from ..device import loading
 from ..errors import NamebrushError
-from ..progress import Progress
+from ..progress import Progress, checkpoint
 from . import builtin, fetch, official
 from .catalog import KINDS, get_preset
 from .memory import PLANS
@@ -82,6 +83,20 @@ def held_by(record: Any) -> int:
     )  # fmt: skip
 
 
+def with_checkpoints(model: Any) -> Any:
+    """The same module, or `diffusers` pipeline, whose layers ask before they run whether the job shall stop."""
+    parts = [model] if isinstance(model, torch.nn.Module) else getattr(model, "components", {}).values()
+    for part in parts:
+        if not isinstance(part, torch.nn.Module) or getattr(part, "_asks_to_stop", False):
+            continue
+        for module in part.modules():
+            if isinstance(module, (torch.nn.ModuleList, torch.nn.Sequential)):
+                for layer in module:
+                    layer.register_forward_pre_hook(checkpoint)
+        part._asks_to_stop = True
+    return model
+
+
 class Models:
     """Models shared by all visitors; they hold no photo of anyone's. Made by `load_models`.
 
@@ -143,7 +158,7 @@ class Models:
         if isinstance(own, fetch.Choice) and own.checkpoint is not None and own.checkpoint.name == known:
             return self._get(kind, self._progress)
         key = f"proxy {known}"
-        with self._locks[kind]:
+        with loading(self._locks[kind], self._progress):
             if key not in self._loaded:
                 chosen = fetch.choose(kind, known, get_preset(self.preset))
                 self._loaded[key] = self._load(kind, self._progress, chosen)
@@ -223,7 +238,7 @@ class Models:
 
     def _get(self, kind: str, progress: Progress) -> Any:
         if kind not in self._loaded:
-            with self._locks[kind]:  # a second visitor waits for the first one's download
+            with loading(self._locks[kind], progress):  # a second visitor waits for the first one's download
                 if kind not in self._loaded:
                     self._loaded[kind] = self._load(kind, progress)
         return self._loaded[kind]
@@ -249,7 +264,7 @@ class Models:
         adapter = None
         if part.checkpoint is not None and part.checkpoint.adapter is not None:
             adapter = fetch.fetch_source(part.checkpoint.adapter, f"{part.title}, adapter", progress)
-        return official.load_inpaint(path, self.device, adapter, self.memory)
+        return with_checkpoints(official.load_inpaint(path, self.device, adapter, self.memory))
 
     @staticmethod
     def _own_painter() -> Path:
@@ -263,6 +278,6 @@ class Models:
     def _placed(self, kind: str, record: Any) -> Any:
         """The same record with its module on the device."""
         if kind == "inpaint":
-            return record.to(self.device)
+            return with_checkpoints(record.to(self.device))
         field = "sam" if isinstance(record, SamModel) else "model"
-        return dataclasses.replace(record, **{field: getattr(record, field).to(self.device)})
+        return dataclasses.replace(record, **{field: with_checkpoints(getattr(record, field).to(self.device))})

@@ -14,9 +14,11 @@ import numpy as np
 import torch
 
 from ..dense.sam_features import prepare
+from ..device import on_device
 from ..models.records import SamModel
+from ..progress import Progress
 from ..records import Box, Prompt, SamEmbedding
-from .sam import decode, low_side, mask_to_logits, positive_box, upsample
+from .sam import decode, device_of, low_side, mask_to_logits, positive_box, upsample
 
 #: Cut-outs that go through the image encoder at once.
 BATCH = 8
@@ -48,7 +50,8 @@ def encode_cuts(sam: SamModel, pixels: np.ndarray, cuts: Sequence[Box]) -> list[
     for start in range(0, len(cuts), BATCH):
         parts = [pixels[y0:y1, x0:x1] for x0, y0, x1, y1 in cuts[start : start + BATCH]]
         inputs = [prepare(sam.sam, np.ascontiguousarray(part)) for part in parts]
-        features = sam.sam.image_encoder(torch.cat([image for image, _ in inputs])).float().cpu().numpy()
+        with on_device(device_of(sam), Progress()):
+            features = sam.sam.image_encoder(torch.cat([image for image, _ in inputs])).float().cpu().numpy()
         made += [
             SamEmbedding(features[i : i + 1], inputs[i][1], part.shape[:2]) for i, part in enumerate(parts)
         ]

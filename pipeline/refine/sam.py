@@ -17,7 +17,9 @@ import torch
 import torch.nn.functional as F
 from segment_anything.utils.transforms import ResizeLongestSide
 
+from ..device import on_device
 from ..models.records import Sam2, SamModel
+from ..progress import Progress
 from ..records import Box, Prompt, SamEmbedding
 from .decoder import decode_masks
 from .sam2 import decode_sam2
@@ -31,6 +33,11 @@ BAND = 48
 def side(sam: SamModel | Sam2) -> int:
     """Side of the padded square SAM sees, in pixels (1024 for the official models)."""
     return int(sam.model.prompt_encoder.input_image_size if isinstance(sam, Sam2) else sam.sam.image_encoder.img_size)
+
+
+def device_of(sam: SamModel | Sam2) -> torch.device:
+    """Where the model is."""
+    return next((sam.model if isinstance(sam, Sam2) else sam.sam).parameters()).device
 
 
 def low_side(sam: SamModel | Sam2) -> int:
@@ -110,7 +117,8 @@ def decode(
         kinds.setdefault((prompt.box is None, prompt.mask is None), []).append(i)
     for members in kinds.values():
         asked = [prompts[i] for i in members]
-        made = _decode(sam, embedding, asked, multimask, rowwise_masks, budget, mixed, precise)
+        with on_device(device_of(sam), Progress()):
+            made = _decode(sam, embedding, asked, multimask, rowwise_masks, budget, mixed, precise)
         if len(kinds) == 1:
             logits, iou = made
         else:

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..device import loading
 from ..errors import NamebrushError
 from ..models.download import offline
 from ..models.records import IMAGENET_MEAN, IMAGENET_STD
@@ -57,7 +58,7 @@ def load_loftup(device: torch.device, progress: Progress | None = None) -> Calla
     Raises:
         NamebrushError: its code or weights are not on this machine and cannot be fetched.
     """
-    with _guard:
+    with loading(_guard, progress or Progress()):
         if str(device) not in _loaded:
             (progress or Progress()).step("Loading LoftUp")
             _loaded[str(device)] = _fetch().to(device).eval().requires_grad_(False)

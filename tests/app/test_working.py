@@ -1,58 +1,72 @@
-"""Long work as the person sees it: the line of jobs, what they say, pictures on the way, stopping."""
+"""Long work as the person sees it: what jobs say, pictures on the way, stopping, and ends without a listener."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 
 import numpy as np
 import pytest
 
-from app import working
+from app import estimate, working
+from app.scheduler import Scheduler, Work
 from app.session import Session
 from app.texts import Told
+from app.visitors import Caller
 from pipeline.errors import Cancelled, NamebrushError
+from pipeline.progress import checkpoint
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(working, "FIRST", 0.0)
-    monkeypatch.setattr(working, "PACE", 0.0)
-    monkeypatch.setattr(working, "LINE", working.Line())
+    for name in ("FIRST", "PACE", "WAITING"):
+        monkeypatch.setattr(working, name, 0.0)
+    monkeypatch.setattr(working, "LOOK", 0.02)
 
 
-def _step(job, gate, *steps):
-    """Work that says its steps, waiting for the reader between them."""
-
-    def work(progress):
-        for message, share in steps:
-            progress.step(message, share)
-            gate.acquire()
-        return Told("done")
-
-    return work
+@pytest.fixture
+def line():
+    return Scheduler({"models": 1, "plain": 1, "fetch": 1})
 
 
-def test_what_is_quick_says_nothing_and_its_outcome_is_told(monkeypatch):
+def whole(job, work, line, each=lambda told: None, show=lambda told: None):
+    """Run a job to its end; what it said on the way."""
+
+    async def listen():
+        heard = []
+        async for told in working.run(job, work, show, line):
+            heard.append(told)
+            each(told)
+        return heard
+
+    return asyncio.run(asyncio.wait_for(listen(), 60))
+
+
+def test_what_is_quick_says_nothing_and_its_outcome_is_told(monkeypatch, line):
     monkeypatch.setattr(working, "FIRST", 30.0)
     job = working.Job(Session())
-    assert list(working.run(job, lambda progress: Told("ready"))) == []
+    assert whole(job, lambda progress: Told("ready"), line) == []
     assert job.outcome == Told("ready")
 
 
-def test_steps_reach_the_reader_while_the_work_goes_on():
+def test_steps_reach_the_reader_while_the_work_goes_on(line):
     job, gate = working.Job(Session()), threading.Semaphore(0)
-    heard = []
-    for told in working.run(job, _step(job, gate, ("Looking, 1 of 2", 0.0), ("Looking, 2 of 2", 0.5))):
-        heard.append((told["text"], told["share"]))
-        gate.release()
-    assert ("Looking, 1 of 2", 0.0) in heard or ("Looking, 2 of 2", 0.5) in heard
+
+    def work(progress):
+        for message, share in (("Looking, 1 of 2", 0.0), ("Looking, 2 of 2", 0.5)):
+            progress.step(message, share)
+            assert gate.acquire(timeout=20)
+        return Told("done")
+
+    heard = whole(job, work, line, each=lambda told: gate.release())
+    assert {("Looking, 1 of 2", 0.0), ("Looking, 2 of 2", 0.5)} & {(told["text"], told["share"]) for told in heard}
     assert job.outcome.text == "done"
 
 
-def test_stopping_ends_it_at_its_next_step_and_says_so():
-    session = Session()
-    job, done = working.Job(session), []
+def test_stopping_ends_it_at_its_next_step_and_says_so(line):
+    session, done, stopped_at = Session(), [], []
+    job = working.Job(session)
 
     def work(progress):
         for i in range(10_000):
@@ -61,71 +75,207 @@ def test_stopping_ends_it_at_its_next_step_and_says_so():
             time.sleep(0.001)
         return Told("done")
 
-    for _ in working.run(job, work):
+    def stop(told):
         session.stop()
-        stopped_at = len(done)
-    assert job.outcome.kind == "stopped" and len(done) <= stopped_at + 2
+        stopped_at.append(len(done))
+
+    whole(job, work, line, stop)
+    assert job.outcome.kind == "stopped" and len(done) <= stopped_at[0] + 2
 
 
-def test_a_page_that_was_closed_stops_its_job():
-    session, gate = Session(), threading.Event()
-    job, ended = working.Job(session), threading.Event()
+def test_work_that_says_nothing_stops_too_where_it_asks(line):
+    session, began = Session(), threading.Event()
+    job = working.Job(session)
+
+    def work(progress):
+        began.set()
+        while True:
+            checkpoint()
+            time.sleep(0.001)
+
+    threading.Thread(target=lambda: (began.wait(20), session.stop())).start()
+    whole(job, work, line)
+    assert job.outcome.kind == "stopped"
+
+
+def test_what_cannot_be_interrupted_is_left_behind_and_changes_nothing(line, monkeypatch):
+    monkeypatch.setattr(working, "STOPPING", 0.0)
+    session, began, gate, ended = Session(), threading.Event(), threading.Event(), threading.Event()
+    job = working.Job(session)
+
+    def work(progress):
+        began.set()
+        assert gate.wait(20)
+        try:
+            checkpoint()  # as every change of the session does
+        except Cancelled:
+            ended.set()
+            raise
+        return Told("done")
+
+    threading.Thread(target=lambda: (began.wait(20), session.stop())).start()
+    whole(job, work, line)
+    assert job.outcome.kind == "stopped" and not ended.is_set()
+    gate.set()
+    assert ended.wait(20) and job.outcome.kind == "stopped"
+
+
+def test_a_page_that_was_closed_stops_its_job(line):
+    session, ended = Session(), threading.Event()
+    job = working.Job(session)
 
     def work(progress):
         try:
             while True:
                 progress.step("on and on")
-                gate.wait(0.01)
+                time.sleep(0.005)
         except Cancelled:
             ended.set()
             raise
 
-    heard = working.run(job, work)
-    next(heard)
-    heard.close()
+    async def leave():
+        heard = working.run(job, work, scheduler=line)
+        await anext(heard)
+        await heard.aclose()
+
+    asyncio.run(leave())
     assert ended.wait(5)
 
 
-def test_who_waits_hears_how_many_are_first_and_is_served_in_order():
-    first, second, third = (working.Job(Session()) for _ in range(3))
-    gate, order = threading.Event(), []
+def test_a_program_that_has_gone_stops_its_job(line, monkeypatch):
+    began, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr(working, "caller", lambda: Caller(left=began.is_set))
+    job = working.Job(Session())
+
+    def work(progress):
+        began.set()
+        try:
+            while True:
+                checkpoint()
+                time.sleep(0.002)
+        except Cancelled:
+            ended.set()
+            raise
+
+    whole(job, work, line)
+    assert ended.is_set() and job.outcome.kind == "stopped"
+
+
+def test_who_waits_hears_how_many_are_first_and_may_stop_waiting(line):
+    jobs = [working.Job(Session()) for _ in range(3)]
+    gate, order, said = threading.Event(), [], [[], [], []]
 
     def work(name):
         def do(progress):
-            progress.step(name)
             order.append(name)
             assert gate.wait(20)
             return Told(name)
 
         return do
 
-    def wait_until(heard, words):
-        while words not in next(heard)["text"]:
+    async def listen(i):
+        async for told in working.run(jobs[i], work("abc"[i]), scheduler=line):
+            said[i].append(told["text"])
+
+    async def until(what):
+        for _ in range(2000):
+            if what():
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(said)
+
+    async def scene():
+        one = asyncio.create_task(listen(0))
+        await until(lambda: order == ["a"])
+        two = asyncio.create_task(listen(1))
+        await until(lambda: any("one other is first" in text for text in said[1]))
+        three = asyncio.create_task(listen(2))
+        await until(lambda: any("2 others are first" in text for text in said[2]))
+        jobs[1].session.stop()
+        await two
+        await until(lambda: said[2] and "one other is first" in said[2][-1])
+        gate.set()
+        await asyncio.gather(one, three)
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+    assert jobs[1].outcome.kind == "stopped" and order == ["a", "c"] and jobs[2].outcome.text == "c"
+
+
+def test_a_full_line_refuses_in_a_sentence_and_runs_nothing(line, monkeypatch):
+    monkeypatch.setattr(working, "OWN", working.Bounds(session=1))
+    gate, ran = threading.Event(), []
+    jobs = [working.Job(Session()) for _ in range(3)]
+
+    def work(progress):
+        ran.append(1)
+        assert gate.wait(20)
+        return Told("done")
+
+    async def listen(job):
+        async for _ in working.run(job, work, scheduler=line):
             pass
 
-    one, two, three = (working.run(j, work(n)) for j, n in ((first, "a"), (second, "b"), (third, "c")))
-    wait_until(one, "a")
-    wait_until(two, "one other is first")
-    wait_until(three, "2 others are first")
-    second.session.stop()
-    list(two)
-    assert second.outcome.kind == "stopped"
-    wait_until(three, "one other is first")
-    gate.set()
-    list(one), list(three)
-    assert order == ["a", "c"] and third.outcome.text == "c"
+    async def scene():
+        first = [asyncio.create_task(listen(job)) for job in jobs[:2]]
+        while len(ran) < 1 or not line._waiting:
+            await asyncio.sleep(0.005)
+        await listen(jobs[2])
+        assert jobs[2].outcome.kind == "error" and "Try again in about" in jobs[2].outcome.text
+        gate.set()
+        await asyncio.gather(*first)
+
+    asyncio.run(asyncio.wait_for(scene(), 60))
+    assert len(ran) == 2 and [job.outcome.text for job in jobs[:2]] == ["done", "done"]
 
 
-def test_an_error_is_told_and_frees_the_line():
+def test_an_error_is_told_and_frees_the_line(line):
     def broken(progress):
         raise NamebrushError("That cannot be.")
 
     job = working.Job(Session())
-    list(working.run(job, broken))
+    whole(job, broken, line)
     assert job.outcome == Told("That cannot be.", "error")
     after = working.Job(Session())
-    list(working.run(after, lambda progress: Told("next")))
+    whole(after, lambda progress: Told("next"), line)
     assert after.outcome.text == "next"
+
+
+def test_a_job_beyond_its_time_is_ended(line, monkeypatch):
+    monkeypatch.setattr(estimate, "allowance", lambda local: estimate.Allowance(10.0, 0.01))
+    job = working.Job(Session())
+
+    def work(progress):
+        while True:
+            checkpoint()
+            time.sleep(0.002)
+
+    whole(job, work, line)
+    assert job.outcome.kind == "error" and "longer than one job may" in job.outcome.text
+
+
+def test_what_is_shown_is_made_where_the_work_was_done(line):
+    job, threads = working.Job(Session()), []
+
+    def work(progress):
+        threads.append(threading.get_ident())
+        return Told("done")
+
+    def show(told):
+        threads.append(threading.get_ident())
+        return {"line": told.text}
+
+    whole(job, work, line, show=show)
+    assert job.update == {"line": "done"} and len(set(threads)) == 1
+
+
+def test_an_error_while_showing_is_not_swallowed(line):
+    job = working.Job(Session(), need=lambda: Work("plain"))
+
+    def show(told):
+        raise RuntimeError("no picture")
+
+    with pytest.raises(RuntimeError, match="no picture"):
+        whole(job, lambda progress: Told("done"), line, show=show)
 
 
 def test_the_time_left_comes_from_how_fast_it_went(monkeypatch):
@@ -141,6 +291,19 @@ def test_the_time_left_comes_from_how_fast_it_went(monkeypatch):
     assert job.left() == pytest.approx(12.0) and job.told()["left"] == 12
     job.report("Something that cannot be told")
     assert job.left() is None and job.told()["share"] is None
+
+
+def test_the_time_left_never_grows(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(working.time, "monotonic", lambda: clock[0])
+    job, said = working.Job(Session()), []
+    job.report("Filling from the photo", 0.0)
+    for seconds, share in ((4, 0.25), (8, 0.3), (20, 0.31), (60, 0.5), (70, 0.9)):
+        clock[0] = float(seconds)
+        job.report("Filling from the photo", share)
+        said.append(job.left())
+    assert said[0] == pytest.approx(12.0)
+    assert all(later <= earlier for earlier, later in zip(said, said[1:], strict=False))
 
 
 def test_a_picture_on_the_way_lies_where_it_will_be():
