@@ -19,7 +19,6 @@ import numpy as np
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import NamebrushError
 from pipeline.export import encode_region, regions_json, write_mask, write_segmentation
-from pipeline.progress import Progress
 from pipeline.records import NO_CLASS, Photo, Prompt, Region
 
 from . import arguments, engine, estimate, values

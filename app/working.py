@@ -236,7 +236,7 @@ async def _heard(heard: asyncio.Event, seconds: float) -> None:
     """Wait until the job says something, but not for long."""
     try:
         await asyncio.wait_for(heard.wait(), seconds)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         pass
     heard.clear()
 
