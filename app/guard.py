@@ -20,6 +20,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import limits
+from .bounds import Bounds
 from .call_checks import Calls
 from .flags import Flags, is_loopback
 
@@ -269,7 +271,7 @@ def app_options(rules: Rules) -> dict:
     @asynccontextmanager
     async def outermost(app):
         # Gradio adds its own layers after ours; this one has to come before them all.
-        app.middleware_stack = Guard(app.middleware_stack, rules)
+        app.middleware_stack = Guard(Bounds(app.middleware_stack, counted=not limits.hosted()), rules)
         yield
 
     inner = [Middleware(Headers, frames=rules.origins), Middleware(Calls, addresses=rules.tools)]
