@@ -13,15 +13,14 @@ from . import engine, permissions, texts
 from .session import Session
 from .texts import Told
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
-
 
 def described(session: Session) -> dict:
     """All presets for the panel, as JSON; loads no weights and asks no network.
 
     Returns:
         `presets` with name, card, use ("use", "loaded", "here", "fetch"; "no" where whoever runs the page does not
-        offer it, with the reason in `why`), bytes still to fetch, and parts with
+        offer it, with the reason in `why`), bytes still to fetch for finding and selecting (`fetch`) and for painting
+        from words, which is fetched when first used (`painter`), and parts with
         kind, title, licence, card, bytes, here, loaded, memory, and the whole card (`readme`) or a page of its own;
         and `memory`, the bytes this program holds, or None.
     """
@@ -37,6 +36,7 @@ def described(session: Session) -> dict:
             "use": _use(name == session.preset, offered, loaded, here),
             "why": "" if offered else session.say("preset_not_offered"),
             "fetch": sum(p["bytes"] for p in needed if not p["here"]),
+            "painter": sum(p["bytes"] for p in parts if p["kind"] == "inpaint" and not p["here"]),
         })  # fmt: skip
     return {"presets": rows, "memory": held_bytes(), "opened": time.time()}
 
@@ -52,7 +52,9 @@ def _use(now: bool, offered: bool, loaded: bool, here: bool) -> str:
 
 def _part(part: dict, session: Session) -> dict:
     """A part for the panel: its sentence in the visitor's language, and where more is told of it."""
-    own = ASSETS / part["kind"] / "README.md"
+    from pipeline.models.builtin import home
+
+    own = home(part["kind"]) / "README.md"
     readme = "" if part["place"] or not own.is_file() else _card(own.read_text(encoding="utf-8"))
     page = part["place"] if part["place"].startswith("https://huggingface.co/") else ""
     return {**part, "card": session.heard(part["card"]), "readme": readme, "page": page}

@@ -254,7 +254,18 @@ def test_evaluate_prints_and_writes_the_table(loaded, tmp_path, capsys):
     assert "Picture 2 of 2" in told.err
 
 
+def test_evaluate_with_published_values(loaded, tmp_path):
+    out = tmp_path / "t.json"
+    argv = ["evaluate", "--dataset", "scenes", "--limit", "1", "--published-for", "voc21", "--out", str(out)]
+    assert main([*argv, "--method", "sclip", "--refine", "none", "--quiet", *GEOMETRY]) == 0
+    settings = json.loads(out.read_text())["settings"]
+    assert settings["threshold"] == 0.2 and settings["background"].startswith("sky, wall")
+    assert settings["short_side"] == SMALL["short_side"], "what is said beside the data set wins"
+
+
 def test_lists(capsys):
     assert main(["methods"]) == 0 and main(["models"]) == 0
     told = capsys.readouterr().out
     assert "trident" in told and "clip+dino+sam" in told and "sam-vit-b" in told and "375 MB" in told
+    shipped = [line for line in told.splitlines() if line.startswith("namebrush-")]
+    assert len(shipped) == 4 and all(" yes " in line for line in shipped), shipped

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.dense.options import DATASETS
 from pipeline.errors import NamebrushError
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.metrics import Tally, boundary_f1
 from pipeline.evaluate.run import evaluate
 from pipeline.evaluate.tables import as_json, as_text, columns
 from pipeline.records import ClassName, Segmentation
-from tests.small_models import picture
+from tests.small_models import picture, small_pipeline
 
 
 def test_iou_is_accumulated_over_pictures_and_no_class_is_a_miss():
@@ -159,6 +160,30 @@ def test_names_typed_are_all_or_the_present_ones_and_labels_come_back(tmp_path):
     oracle.typed.clear()
     evaluate(oracle, dataset, "all")
     assert [t[0] for t in oracle.typed] == [["dog", "sky", "rock"]] * 2
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_published_values_hold_for_every_data_set(tmp_path, name):
+    values = DATASETS[name]
+    truth = halves(6, 12, 10)
+    dataset = open_dataset("folder", str(write_folder(tmp_path / "f", [truth], "background\ndog\nrock\n")))
+    oracle = Oracle(dataset)
+    oracle.classes = ("background", "dog", "rock")
+    table = evaluate(oracle, dataset, dataset=name)
+    ((names, background, settings),) = oracle.typed
+    assert settings["dataset"] == name and settings["short_side"] == values.short_side
+    assert settings["threshold"] == table["settings"]["threshold"] == (values.threshold or 0.0)
+    assert ", ".join(background) == values.background
+    # Where something else may win, that is the data set's background, and no name of its own.
+    rest = bool(values.background or values.threshold)
+    assert names == (["dog", "rock"] if rest else ["background", "dog", "rock"])
+    assert table["classes"][0]["iou"] == 0.5, "pixels without a class are its background"
+
+
+def test_published_values_run_through_the_engine(tmp_path):
+    dataset = open_dataset("folder", str(write_folder(tmp_path / "f", [halves(60, 128, 96)], "dog\nrock\n")))
+    table = evaluate(small_pipeline(), dataset, method="trident", refine="none", dataset="cityscapes")
+    assert table["settings"]["short_side"] == 688 and table["pictures"] == 1
 
 
 def test_tables(tmp_path):

@@ -19,6 +19,7 @@ namebrush.models = (() => {
         one.use === 'fetch' ? t('fetch_and_use', { size: size(one.fetch) }) : t('use'));
     return make('section', { class: 'nb-preset' + (one.use === 'use' ? ' nb-now' : '') },
       make('header', {}, make('h3', {}, one.name), make('p', {}, one.card), button),
+      one.painter ? make('p', { class: 'nb-hint' }, t('painter_later', { size: size(one.painter) })) : null,
       make('details', { open: one.use === 'use' }, make('summary', {}, t('parts', { count: one.parts.length })),
         make('table', {}, make('tbody', {}, ...one.parts.map(part)))));
   }

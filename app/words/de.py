@@ -214,4 +214,5 @@ BROWSER = {
     "compare_run": "Vergleichen",
     "words_hint": "dog; puppy, grass, sky",
     "whole_card": "Die ganze Beschreibung", "its_page": "Seine Seite auf dem Hub", "holds": "{size} Gewichte",
+    "painter_later": "Ersetzen, Umgestalten und Erweitern nach Worten laden beim ersten Mal weitere {size}.",
 }  # fmt: skip

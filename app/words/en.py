@@ -218,4 +218,5 @@ BROWSER = {
     "compare_run": "Compare",
     "words_hint": "dog; puppy, grass, sky",
     "whole_card": "The whole card", "its_page": "Its page on the hub", "holds": "{size} of weights",
+    "painter_later": "Replace, Restyle and Extend by words fetch {size} more when they are first used.",
 }  # fmt: skip

@@ -166,7 +166,7 @@ def run_models(args: argparse.Namespace) -> None:
     from ..comparators.registry import COMPARATORS
     from ..comparators.shelf import place
     from ..evaluate.tables import columns
-    from ..models.builtin import ASSETS, WEIGHTS
+    from ..models.builtin import here
     from ..models.catalog import CHECKPOINTS, PRESETS
     from ..models.fetch import on_disk
 
@@ -175,11 +175,11 @@ def run_models(args: argparse.Namespace) -> None:
     print("\n".join(columns(rows)) + "\n")
     rows = [["model", "kind", "size", "here", "licence", "in a sentence"]]
     for one in CHECKPOINTS.values():
-        here = on_disk(one) if one.sources else (ASSETS / one.kind / WEIGHTS).is_file()
-        rows.append([one.name, one.kind, _size(one.bytes), "yes" if here else "no", one.licence, one.card])
+        there = on_disk(one) if one.sources else here(one.kind)
+        rows.append([one.name, one.kind, _size(one.bytes), "yes" if there else "no", one.licence, one.card])
     for one in COMPARATORS.values():
-        here = on_disk(place(one, None))
-        rows.append([one.repo, one.name, _size(one.bytes), "yes" if here else "no", one.licence, one.about])
+        there = on_disk(place(one, None))
+        rows.append([one.repo, one.name, _size(one.bytes), "yes" if there else "no", one.licence, one.about])
     print("\n".join(columns(rows, numbers=(2,))))
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dense.options import dataset_settings
 from ..progress import Progress
 from ..records import Vocabulary
 from .datasets import Dataset
@@ -16,22 +17,25 @@ if TYPE_CHECKING:
 
 #: Which names are typed for a picture: all of the dataset's, or only those whose pixels are in it.
 NAMES = ("all", "present")
+#: A class of this name in a data set is what no other class and no name wins.
+BACKGROUND = "background"
 
 
 def evaluate(
-    pipe: Pipeline, dataset: Dataset, names: str = "all", progress: Progress | None = None, **settings: Any
+    pipe: Pipeline, dataset: Dataset, /, names: str = "all", progress: Progress | None = None, **settings: Any
 ) -> dict[str, Any]:
     """Segment every picture and measure.
 
     No background names compete and no threshold holds unless the settings say so, because every pixel's truth is one
-    of the dataset's classes.
+    of the dataset's classes. Where the settings say so and the dataset has a class "background", pixels without a class
+    count as that class, as the papers count them, and it is not typed as a name.
 
     Args:
         pipe: the loaded engine.
         dataset: what to measure on.
         names: see `NAMES`.
         progress: told about every picture, may cancel between two.
-        settings: as for `Pipeline.segment`.
+        settings: as for `Pipeline.segment`; its `dataset` is the name of the data set whose published values hold.
 
     Returns:
         A table ready for JSON: what was run, mIoU, pixel accuracy, boundary F1, mean seconds per stage, IoU per class.
@@ -39,17 +43,20 @@ def evaluate(
     if names not in NAMES:
         raise ValueError(f"names must be one of {', '.join(NAMES)}, got {names!r}")
     progress = progress or Progress()
-    settings = {"background": "none", "threshold": 0.0, **settings}
+    published = dataset_settings(settings.get("dataset", ""))
+    settings = {"background": "none", "threshold": 0.0, **published, **settings}
+    rest = _rest(dataset, settings)
     tally, seconds, made_by = Tally(len(dataset.classes)), {}, ("", "")
     for done, sample in enumerate(dataset):
         progress.step(f"Picture {done + 1} of {len(dataset)}", done / len(dataset))
         present = np.unique(sample.truth[sample.truth >= 0])
         used = np.arange(len(dataset.classes)) if names == "all" else present
+        used = used[used != rest]
         if not len(used):
             continue
         found = pipe.segment(sample.photo, _vocabulary(dataset, used, settings), **settings)
         made_by = found.method, found.refine
-        tally.add(sample.truth, np.append(used, -1)[found.labels])
+        tally.add(sample.truth, np.append(used, rest)[found.labels])
         for stage, value in found.seconds.items():
             seconds[stage] = seconds.get(stage, 0.0) + value
     count = max(1, len(tally.boundary))
@@ -75,6 +82,13 @@ def evaluate(
             for i, (one, iou) in enumerate(zip(dataset.classes, tally.iou, strict=True))
         ],
     }  # fmt: skip
+
+
+def _rest(dataset: Dataset, settings: dict[str, Any]) -> int:
+    """The class that pixels without a class count as, or -1 where they count as missed."""
+    if settings["background"] == "none" and not settings["threshold"]:
+        return -1
+    return next((i for i, one in enumerate(dataset.classes) if one.name.casefold() == BACKGROUND), -1)
 
 
 def _vocabulary(dataset: Dataset, used: np.ndarray, settings: dict[str, Any]) -> Vocabulary:

@@ -316,6 +316,10 @@ def test_the_panel_of_models_says_what_there_is():
     assert {p["kind"] for p in tiny["parts"]} >= {"clip", "dino", "sam"}
     assert base["use"] in ("fetch", "here") and all(p["licence"] and p["card"] for p in base["parts"])
     assert told["memory"] is None or told["memory"] > 10_000_000
+    painter = next(p for p in tiny["parts"] if p["kind"] == "inpaint")
+    assert len(painter["readme"]) > 500, "its card was not found"
+    download = next(p for p in base["parts"] if p["kind"] == "inpaint")
+    assert base["painter"] == (0 if download["here"] else download["bytes"]) and tiny["painter"] == 0
 
 
 def test_another_result_of_a_change_is_a_branch_beside_the_first(session):
