@@ -24,12 +24,16 @@ from pipeline.records import Photo, Segmentation
 
 from . import engine, estimate, examples, texts
 from .opening import MAX_MEGAPIXELS, open_picture
-from .remains import arrived, carried, gone, without
+from .remains import arrived, carried, gone, remaining
 from .session import MAX_BYTES, MAX_STEPS, Session
 from .texts import Told
 
 #: Bytes of memory a session that is opened may take, however little one visitor's history may hold: two large photos.
 LEAST_SESSION = 1 << 30
+#: Kinds of change that leave what is picked as it is and change the rest.
+KEEPING = ("blur", "background", "cutout")
+#: Kinds after which what was picked is there still, and stays picked.
+STAYING = (*KEEPING, "recolor")
 #: How many likely names are offered.
 SUGGESTED = 5
 #: The models that look for names; their revisions are kept with what they found.
@@ -142,6 +146,8 @@ def picked_line(session: Session) -> Told:
     share = region.area / (region.size[0] * region.size[1])
     name = upper(texts.called(region, session.step.regions, session.lang))
     maker = texts.maker(region, session.lang)
+    if region.class_index < 0:  # no name, so nothing to be sure of
+        return Told(session.say("hand_picked", name=name, share=f"{share:.1%}", maker=maker))
     return Told(session.say("one_picked", name=name, share=f"{share:.1%}", score=f"{region.score:.2f}", maker=maker))
 
 
@@ -170,7 +176,7 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     )
     if session.step is not base:
         return Told(session.say("changed_change"), "stopped")
-    if not picked:
+    if not picked or not KINDS[kind].mask:
         one = what = session.say("photo_itself")
     elif len(picked) == 1:
         one = region_titles(base.regions)[picked[0].id]
@@ -178,13 +184,15 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     else:
         one = what = session.count(len(picked), "mask")
     done = session.say(f"done_{kind}")
+    kept = kind in KEEPING and not options.get("invert")
     line = session.say(
-        "changed_many" if len(picked) > 1 else "changed", what=upper(what), done=done,
+        "changed" + ("_many" if len(picked) > 1 and KINDS[kind].mask else "") + ("_kept" if kept else ""),
+        what=upper(what), done=done,
         maker=session.heard(result.made_by) or session.say("computed"),
         seconds=texts.seconds(time.perf_counter() - start), pixels=session.count(result.changed_outside, "pixel"),
     )  # fmt: skip
     same_size = result.images[0].size == base.photo.size
-    rest = arrived(without(base.segmentation, result), result) if same_size else None
+    rest = remaining(base.segmentation, result)
     moved = carried(picked, result) if kind == "move" else ()
     for region in moved:
         rest = regions_edit.put(rest, region)
@@ -195,7 +203,9 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
     following = [session.say("changed_next")] if compared else []
     told = Told(" ".join([line, *map(session.heard, result.notes), *following]))
     step = edited(result, 0, rest, f"{texts.short(one, 18)} {done}", told.text)
-    session.push(step, picked=tuple(r.id for r in moved), comparing=compared)
+    still = {r.id for r in step.regions}
+    after = tuple(i for i in session.picked if i in still) if kind in STAYING else tuple(r.id for r in moved)
+    session.push(step, picked=after, comparing=compared)
     return told
 
 

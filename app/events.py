@@ -104,6 +104,8 @@ class Wiring(Views):
             return self.find(session, progress, words, *values)
 
         def suggest(session, progress, words, edges, *values):
+            if examples.drawings_only(session):
+                return None
             return actions.suggest(session, read(self.find_controls, values), progress)
 
         for trigger, work in ((blocks.load, first), (page.examples.select, chosen)):
@@ -112,9 +114,12 @@ class Wiring(Views):
             self.long(found.then, suggest, self.find_inputs, self.look_need)
 
         def open_file(session, path):
-            return self.show(session, attempt(lambda: actions.open_photo(session, path), session))
+            before = session.step
+            told = attempt(lambda: actions.open_photo(session, path), session)
+            words = gr.skip() if session.step is before else ""  # the last photo's names say nothing of this one
+            return {**self.show(session, told), page.words: words}
 
-        opened = page.open.upload(open_file, [page.session, page.open], self.outputs, **QUICK)
+        opened = page.open.upload(open_file, [page.session, page.open], [*self.outputs, page.words], **QUICK)
         self.long(opened.then, suggest, self.find_inputs, self.look_need)
 
         async def reopen(session, path):
@@ -253,6 +258,13 @@ class Wiring(Views):
                 *(gr.update(visible=c.name in fields) for c in near),
             ]  # fmt: skip
 
+        async def remove(session, event: gr.EventData, *values):
+            ids = event._data["ids"]
+            if ids is not None and session.step is not None:  # None: what the server knows as picked
+                actions.pick(session, [int(i) for i in ids])
+            async for update in change(session, "remove", "", *values):
+                yield update
+
         async def change(session, kind, prompt, *values):
             asked = None
 
@@ -279,6 +291,7 @@ class Wiring(Views):
         page.kind.input(set_kind, [page.session, page.kind], shown, **QUICK)
         asked = [page.session, page.kind, page.prompt, *(c.component for c in self.edit_controls)]
         page.go.click(change, asked, [*self.outputs, page.working], **LONG)
+        page.canvas.remove(remove, [asked[0], *asked[3:]], [*self.outputs, page.working], **LONG)
         page.working.stop(lambda session: session.stop(), [page.session], None, **QUICK)
         self.quick(page.undo.click, lambda session: actions.go(session, session.cursor - 1))
         self.quick(page.redo.click, lambda session: actions.go(session, session.cursor + 1))

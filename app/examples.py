@@ -22,6 +22,8 @@ from . import texts
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples"
 THUMB_HEIGHT = 112
+#: The preset of the built-in models.
+BUILT_IN = "tiny"
 #: Bytes of what was found in examples.
 KEPT_BYTES = 256 << 20
 _found = ByteCache(KEPT_BYTES)
@@ -75,6 +77,19 @@ def _hashes() -> dict[str, Example]:
     from pipeline.photo import open_photo
 
     return {open_photo(e.path).hash: e for e in examples()}
+
+
+def drawings_only(session) -> bool:
+    """Whether the models a visitor uses know nothing of the photo on their table.
+
+    The built-in models know the drawn world that the examples are of; of a photo a visitor opened they can tell
+    nothing, whatever was changed in it since.
+    """
+    path = session.history.path()
+    if session.preset != BUILT_IN or not path:
+        return False
+    opened = next((step for step in reversed(path) if step.kind == "open"), path[0])
+    return opened.photo.hash not in _hashes()
 
 
 def find(pipeline, photo: Photo, words: str, options: dict, progress: Progress) -> Segmentation:

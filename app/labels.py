@@ -28,7 +28,6 @@ def relabelled(page: Page, controls: list[Control]) -> dict:
         label(name)
     for name in ("open", "open_session"):
         made[getattr(page, name)] = lambda lang, name=name: gr.update(label=say(lang, name))
-    made[page.settings] = lambda lang: gr.update(label=say(lang, "settings"))
     for name, key in (("words", "words_hint"), ("prompt", "prompt_hint")):
         made[getattr(page, name)] = lambda lang, key=key: gr.update(placeholder=say(lang, key))
     listed("edges", lambda lang: [(say(lang, "fine"), "sam"), (say(lang, "fast"), "none")])

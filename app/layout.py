@@ -20,8 +20,8 @@ element.addEventListener('click', (e) => {
   if (b) trigger('select', {value: b.dataset.%(key)s});
 });
 """
-#: The canvas's script; it triggers 'pick', 'ask' and 'plain'.
-CANVAS_JS = "namebrush.canvas.mount(element, props, trigger, watch); // 'pick' 'ask' 'plain'"
+#: The canvas's script; it triggers 'pick', 'ask', 'remove' and 'plain'.
+CANVAS_JS = "namebrush.canvas.mount(element, props, trigger, watch); // 'pick' 'ask' 'remove' 'plain'"
 HEADER = """
 <header class="nb-header">
   <h1><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M14.6 3.2 20.8 9.4 11 16.6 7.4 13Z"/>
@@ -58,6 +58,19 @@ EXPLAIN = """
 <div class="nb-panel"><h2 class="nb-title" data-t="its_prompt">The mask's prompt</h2>
 <div class="nb-prompt"></div></div>
 """
+NOTICE = """
+<p class="nb-notice" role="note" hidden><span data-t="drawings_only">The built-in models know drawings.</span>
+<button type="button" data-do="models" data-t="photo_models">Photo models</button>
+<button type="button" data-do="dismiss" class="nb-quiet" data-t-label="close" aria-label="Close">✕</button></p>
+"""
+SETTINGS = """
+<h2 class="nb-title" data-t="settings">Settings</h2>
+<button type="button" class="nb-quiet" data-settings="close" data-t="close">Close</button>
+"""
+#: Opens the settings at one of their tabs.
+SETTINGS_BUTTON = (
+    '<button type="button" class="nb-quiet nb-more" data-settings="{tab}" data-t="settings">Settings</button>'
+)
 WORKING = """
 <div class="nb-working" role="status" hidden>
   <img class="nb-preview" alt="" hidden><p class="nb-doing"></p><p class="nb-left"></p>
@@ -107,15 +120,18 @@ def build(options_panel, change_panel, kinds: tuple[str, ...]) -> Page:
             _save(p)
             script = "namebrush.explain.mount(element, props, trigger, watch); // 'explain'"
             p["explained"] = _own(EXPLAIN, "explain", script)
-            with gr.Accordion(say("en", "settings"), open=False, elem_id="settings") as p["settings"]:
-                options_panel()
     _compare(p)
+    with gr.Column(elem_id="settings"):
+        _own(SETTINGS, "settings-title", "namebrush.settings(element)")
+        p["against"] = _html("", elem_id="against")
+        options_panel()
     p["working"] = _own(WORKING, "working", "namebrush.working.mount(element, props, trigger, watch); // 'stop'")
     p["models"] = _own("", "models", "namebrush.models.mount(element, props, trigger, watch); // 'select'")
     return Page(**p)
 
 
 def _stage(p: dict) -> None:
+    _own(NOTICE, "notice", "namebrush.notice(element)")
     p["canvas"] = _own((HERE / "canvas.html").read_text(encoding="utf-8"), "canvas", CANVAS_JS)
     with gr.Column(visible=False, elem_id="plain") as p["plain"]:
         _plain(p)
@@ -176,7 +192,7 @@ def _step(number: int, key: str, extra: str = "") -> None:
 
 def _name(p: dict) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="name"):
-        _step(1, "name")
+        _step(1, "name", SETTINGS_BUTTON.format(tab=0))
         p["words"] = gr.Textbox(
             value="", placeholder=say("en", "words_hint"), lines=1, max_lines=6, label="Names", show_label=False,
             container=False, elem_id="words",
@@ -188,7 +204,6 @@ def _name(p: dict) -> None:
             )  # fmt: skip
             p["find"] = gr.Button(say("en", "find"), variant="primary", scale=0, min_width=96, elem_id="find")
         _own('<div class="nb-names"></div>', "legend")
-        p["against"] = _html("", elem_id="against")
 
 
 def _pick(p: dict) -> None:
@@ -206,7 +221,7 @@ def _pick(p: dict) -> None:
 
 def _change(p: dict, change_panel, kinds: tuple[str, ...]) -> None:
     with gr.Column(elem_classes="nb-panel", elem_id="change"):
-        _step(3, "change")
+        _step(3, "change", SETTINGS_BUTTON.format(tab=2))
         p["kind"] = gr.Radio(
             texts.kind_choices(kinds), value="remove", label="Change", container=False, elem_id="kind",
             elem_classes="nb-seg nb-wide",

@@ -106,9 +106,7 @@ def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
     regions = segmentation.regions
     name = upper(texts.called(made, regions, session.lang))
     key = "corrected" if target is not None else "made"
-    told = Told(session.say(
-        f"mask_{key}", name=name, maker=texts.maker(made, session.lang), score=f"{made.score:.2f}"
-    ))  # fmt: skip
+    told = Told(session.say(f"mask_{key}", name=name, maker=texts.maker(made, session.lang)))
     label = session.say(f"step_{key}", name=texts.short(region_titles(regions)[made.id], 18))
     session.push(Step("hand", label, base.photo, segmentation, told=told.text), picked=(made.id,))
     return told

@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 
+from pipeline.errors import FetchError
 from pipeline.models.catalog import PRESETS
 from pipeline.progress import Progress
 
@@ -85,15 +86,18 @@ def held_bytes() -> int | None:
 
 
 def switch(session: Session, preset: str, progress: Progress) -> Told:
-    """Fetch and load a preset; the one in use answers until this one does.
+    """Fetch and load a preset; the one in use answers until this one does, and stays where the fetching fails.
 
     Raises:
-        NamebrushError: unknown or not offered, no network, no room; the old one stays in use.
+        NamebrushError: unknown or not offered, no room, or weights that cannot be read; the old one stays in use.
     """
     permissions.check_preset(preset)
     if preset == session.preset:
         return Told(session.say("preset_same", preset=preset), "hint")
     start = time.perf_counter()
-    engine.switch(preset, progress)
+    try:
+        engine.switch(preset, progress)
+    except FetchError as error:
+        return Told(session.say("fetch_failed", preset=preset), "error", session.heard(str(error)))
     session.preset = preset
     return Told(session.say("preset_ready", preset=preset, seconds=texts.seconds(time.perf_counter() - start)))

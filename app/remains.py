@@ -14,6 +14,55 @@ from pipeline.rle import decode_rle, encode_region
 MIN_AREA = 16
 
 
+#: Kinds of change after which every thing is where it was, only looking otherwise.
+IN_PLACE = ("recolor", "blur")
+
+
+def remaining(segmentation: Segmentation | None, result: EditResult) -> Segmentation | None:
+    """The masks that remain after any edit, with that of what was painted: all of them after a change of looks, moved
+    along after the canvas grew, and else those the edit's mask left, see `without`."""
+    if segmentation is None:
+        return None
+    kind = result.request.kind if result.request else ""
+    if kind == "extend":
+        return shifted(segmentation, result)
+    if result.images[0].size != segmentation.photo.size:
+        return None
+    if kind in IN_PLACE:
+        return replace(segmentation, photo=result.images[0])
+    return arrived(without(segmentation, result), result)
+
+
+def shifted(segmentation: Segmentation, result: EditResult) -> Segmentation:
+    """The masks on a canvas that grew: each where its thing lies now; what is new has no name."""
+    left, top = result.request.left, result.request.top
+    height, width = size = result.images[0].size
+    old_height, old_width = segmentation.photo.size
+    labels = np.full(size, np.int32(NO_CLASS))
+    labels[top : top + old_height, left : left + old_width] = segmentation.labels
+    classes, rows, columns = segmentation.scores.shape
+    fy, fx = rows / old_height, columns / old_width
+    scores = np.zeros((classes, max(rows, round(height * fy)), max(columns, round(width * fx))), np.float32)
+    y = min(round(top * fy), scores.shape[1] - rows)
+    x = min(round(left * fx), scores.shape[2] - columns)
+    scores[:, y : y + rows, x : x + columns] = segmentation.scores
+    by = np.float32([left, top])
+    regions = tuple(
+        replace(
+            r, box=_moved(r.box, left, top), size=size, logits=None,
+            prompt=Prompt(r.prompt.points + by, r.prompt.labels, r.prompt.box and _moved(r.prompt.box, left, top)),
+        )
+        for r in segmentation.regions
+    )  # fmt: skip
+    return replace(segmentation, photo=result.images[0], labels=labels, scores=scores, regions=regions)
+
+
+def _moved(box, dx: int, dy: int):
+    """A box, so many pixels to the right and down."""
+    x0, y0, x1, y1 = box
+    return x0 + dx, y0 + dy, x1 + dx, y1 + dy
+
+
 def without(segmentation: Segmentation | None, result: EditResult) -> Segmentation | None:
     """The masks that remain after an edit: outside its mask the pixels are the same, so they need no model.
 

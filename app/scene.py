@@ -21,6 +21,7 @@ from pipeline.palette import hex_color
 from pipeline.records import Photo, Region, Segmentation
 
 from . import texts
+from .examples import drawings_only
 from .explain import score_maps, score_names
 from .pictures import as_index, as_picture, file_of, written
 from .session import Session
@@ -101,6 +102,12 @@ def _index(segmentation: Segmentation, folder: str) -> dict:
     return kept
 
 
+def scored(region: Region) -> float | None:
+    """A region's score for a person: how sure its name is. A mask by hand has no name to be sure of, and what its
+    maker says of it (how settled grabCut was, what SAM expects) is no measure of how right it is."""
+    return None if region.class_index < 0 else round(float(region.score), 4)
+
+
 def _region(region: Region, title: str, colors, lang: str) -> dict:
     at = _middles.get(region)
     if at is None:
@@ -110,7 +117,7 @@ def _region(region: Region, title: str, colors, lang: str) -> dict:
     return {
         "id": region.id, "name": region.name, "title": title, "color": hex_color(region_color(region, colors)),
         "pattern": region.class_index if region.class_index >= 0 else HAND_PATTERN,
-        "score": round(float(region.score), 4), "made": texts.maker(region, lang), "area": region.area,
+        "score": scored(region), "made": texts.maker(region, lang), "area": region.area,
         "box": [int(v) for v in region.box], "at": at, "points": [[x, y, int(v)] for (x, y), v in points],
         "prompt_box": None if prompt.box is None else [round(float(v), 1) for v in prompt.box],
         "iou": None if region.iou is None else round(float(region.iou), 4), "accepted": region.accepted,
@@ -154,7 +161,7 @@ def scene(session: Session, folder: str) -> dict:
             "alpha": step.photo.alpha is not None,
         },
         "before": _photo_file(step.edit.photo, folder) if _comparable(step) else None,
-        "compare": session.comparing,
+        "compare": session.comparing, "drawings_only": drawings_only(session),
         "index": None if index is None else {
             "file": file_of(index["path"]), "width": index["width"], "height": index["height"],
         },

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from pipeline.draw import region_titles
 from pipeline.edit.kinds import KINDS
 from pipeline.errors import Cancelled, NamebrushError
 
@@ -58,8 +59,16 @@ def picked(page: Page, session: Session, told: Told | None) -> dict:
 def go(session: Session) -> dict:
     """The button that changes: what it says, and whether there is anything to change."""
     count, without = len(session.picked), not KINDS[session.kind].mask
-    label = session.say("change_count", masks=session.count(count, "mask")) if count and not without else None
-    return gr.update(interactive=count > 0 or without, value=label or session.say("change"))
+    name = ""
+    if count == 1:
+        title = region_titles(session.step.regions)[session.picked[0]]
+        unnamed = session.picked_regions[0].name == "by hand"
+        name = session.say("what_is_picked") if unnamed else texts.short(title, 18)
+    elif count:
+        name = session.count(count, "mask")
+    named = count > 0 or without
+    label = session.say(f"go_{session.kind}", name=name) if named else session.say("change")
+    return gr.update(interactive=named, value=label)
 
 
 def screen(page: Page, session: Session, told: Told | None) -> dict:

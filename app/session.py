@@ -20,7 +20,7 @@ MAX_STEPS = 40
 MAX_BYTES = limits.history_bytes()
 
 LAYERS = ("fill", "outline", "names", "prompts", "scores")
-DEFAULT_LAYERS = ("fill", "outline", "names")
+DEFAULT_LAYERS = ("fill", "outline", "names", "prompts")
 
 
 @dataclass(eq=False)
@@ -30,7 +30,7 @@ class Session:
     Attributes:
         history: all steps, with the branches that were left, and where in it the page stands.
         kept: the steps a session file holds already, or ().
-        picked: ids of the picked regions of the current step.
+        picked: ids of the picked regions of the current step; picks: the same of steps that were left, by their id.
         corner: first corner of a box that is being drawn, in photo pixels, or None.
         layers: which layers are drawn over the photo.
         tool: "pick", "add", "subtract" or "box".
@@ -51,6 +51,7 @@ class Session:
     history: History = field(default_factory=History)
     kept: tuple[Step, ...] = ()
     picked: tuple[int, ...] = ()
+    picks: dict[int, tuple[int, ...]] = field(default_factory=dict)
     corner: tuple[int, int] | None = None
     layers: tuple[str, ...] = DEFAULT_LAYERS
     tool: str = "pick"
@@ -130,9 +131,16 @@ class Session:
 
         The oldest steps beyond the limits go.
         """
+        self._leave()
         after = self.history.at if parent == -1 else parent  # a photo that is opened can be undone too
         self.history = self.history.add(step, parent=after).trimmed(MAX_STEPS, MAX_BYTES)
         self.picked, self.corner, self.comparing = picked, None, comparing
+
+    def _leave(self) -> None:
+        """Note what is picked on the step that is left, for whoever comes back to it."""
+        if self.step is not None:
+            kept = {step.id for step in self.history.steps}
+            self.picks = {i: ids for i, ids in self.picks.items() if i in kept} | {self.step.id: self.picked}
 
     def go(self, cursor: int) -> None:
         """Stand at another step of this branch (clamped to it); nothing is lost by it."""
@@ -146,9 +154,10 @@ class Session:
         Raises:
             KeyError: there is no such step.
         """
+        self._leave()
         self.history = self.history.jump(int(number))
         ids = {r.id for r in self.step.regions}
-        self.picked = tuple(i for i in self.picked if i in ids)
+        self.picked = tuple(i for i in self.picks.get(self.step.id, self.picked) if i in ids)
         self.corner, self.comparing = None, False
 
     def toggle(self, region_id: int) -> None:

@@ -21,16 +21,18 @@ PLAIN_TOOLS = (("Pick", "pick"), ("+ Point", "add"), ("− Point", "subtract"), 
 PLAIN_LAYERS = (
     ("Fill", "fill"), ("Outlines", "outline"), ("Names", "names"), ("Prompts", "prompts"), ("Scores", "scores"),
 )  # fmt: skip
-#: So many of the words that the built-in inpainting model knows are told beside its kinds of change.
-TOLD = 22
+#: So many of the words that the built-in inpainting model knows are told beside its kinds of change; all of them are
+#: shown to whoever points at the line.
+TOLD = 3
 
 
 @dataclass(frozen=True)
 class Told:
-    """One line for the person. `kind` is "done", "hint", "stopped" or "error"."""
+    """One line for the person. `kind` is "done", "hint", "stopped" or "error"; `details` is for whoever wants more."""
 
     text: str
     kind: str = "done"
+    details: str = ""
 
 
 def text(value: object) -> str:
@@ -62,7 +64,12 @@ def called(region: Region, regions: Sequence[Region], lang: str = "en") -> str:
 def region_choices(regions: Sequence[Region], lang: str = "en") -> list[tuple[str, int]]:
     """The choices of the plain list of masks: name, score and maker; the value is the region's id."""
     names = region_titles(regions)
-    return [(f"{short(names[r.id])}  ·  {r.score:.2f}  ·  {maker(r, lang)}", r.id) for r in regions]
+
+    def line(region: Region) -> str:
+        score = [f"{region.score:.2f}"] if region.class_index >= 0 else []
+        return "  ·  ".join([short(names[region.id]), *score, maker(region, lang)])
+
+    return [(line(region), region.id) for region in regions]
 
 
 def against(vocabulary, lang: str = "en") -> str:
@@ -86,16 +93,18 @@ def kind_hint(kind: str, preset: str, lang: str = "en") -> str:
     """What a kind of change does, and plainly what it needs where the models in use cannot do it."""
     from_words = KINDS[kind].painters[:1] == ("diffusion",)
     painter = get_preset(preset).inpaint
-    needs = say(lang, "needs_preset") if from_words and not painter else ""
+    needs, more = say(lang, "needs_preset") if from_words and not painter else "", ""
     if from_words and painter and CHECKPOINTS[painter].painting is not None:
         nouns = (of_folder(PAINTER).known or {}).get("nouns", ())
         needs = say(lang, "knows_words", words=", ".join(nouns[:TOLD])) if nouns else ""
-    return hint(say(lang, f"hint_{kind}") + needs)
+        more = ", ".join(nouns)
+    return hint(say(lang, f"hint_{kind}") + needs, more)
 
 
-def hint(sentence: str) -> str:
-    """A quiet line of help."""
-    return f'<p class="nb-hint">{text(sentence)}</p>'
+def hint(sentence: str, more: str = "") -> str:
+    """A quiet line of help; `more` shows when it is pointed at."""
+    title = f' title="{text(more)}"' if more else ""
+    return f'<p class="nb-hint"{title}>{text(sentence)}</p>'
 
 
 def status(told: Told | None) -> str:

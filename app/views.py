@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import AsyncIterator
+=======
+import time
+from collections.abc import Iterator
+>>>>>>> f0b4b1a (Everything one works with is in view at 1280 by 720: the list of masks gives way, settings in a drawer; Del removes, the line gives way, undo brings the pick back, trident by default and no crumbs nobody is sure of)
 from tempfile import TemporaryDirectory
 
 import gradio as gr
@@ -54,12 +59,25 @@ class Views:
             except NamebrushError as error:
                 return None, texts.status(Told(session.heard(str(error)), "error"))
 
+<<<<<<< HEAD
         async def switch(session, event: gr.EventData):
+=======
+        def switched(session, preset, told):
+            """The panel after switching: closed where it went well, else as it was, with what went wrong."""
+            if told is None or told.kind in ("done", "hint"):
+                return {"done": time.time()}
+            failed = {"preset": preset, "text": told.text, "details": told.details} if told.kind == "error" else None
+            return {**models.described(session), "failed": failed}
+
+        def switch(session, event: gr.EventData):
+>>>>>>> f0b4b1a (Everything one works with is in view at 1280 by 720: the list of masks gives way, settings in a drawer; Del removes, the line gives way, undo brings the pick back, trident by default and no crumbs nobody is sure of)
             preset = str(event._data["value"])
 
             def show(told):
                 update = self.show(session, told)
-                return {**update, method: PRESETS[session.preset].method} if method else update
+                update[page.models] = switched(session, preset, told)
+                done = told is not None and told.kind == "done"
+                return {**update, method: PRESETS[session.preset].method} if method and done else update
 
             job = Job(session, need=lambda: Work("fetch"))
             async for update in self.working(
@@ -68,7 +86,8 @@ class Views:
                 yield update
 
         page.models_button.select(listed, [page.session], [page.models, page.status], **UNQUEUED)
-        page.models.select(switch, [page.session], [*self.outputs, page.working, method], **LONG)
+        outputs = [*self.outputs, page.models, page.working, method]
+        page.models.select(switch, [page.session], outputs, **LONG)
 
     def compared(self, session: Session, told: Told | None = None) -> dict:
         """What the view Compare shows: what can be chosen, what was compared, and a line about it."""

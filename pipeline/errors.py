@@ -9,5 +9,9 @@ class NamebrushError(ValueError):
     """
 
 
+class FetchError(NamebrushError):
+    """Weights that are not on this machine could not be fetched; what is loaded stays loaded."""
+
+
 class Cancelled(Exception):
     """The person stopped the work. What was on the screen before stays as it was."""

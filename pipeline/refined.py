@@ -97,8 +97,12 @@ class Refined:
     def _refine(self, photo: Photo, labels, scores, vocabulary: Vocabulary, method: str, chosen: Refining, run):
         """Labels, scores and regions after the refinement of a name."""
         kind = REFINEMENTS[method]
-        islands = chosen.prompts.islands
-        settings = replace(chosen.prompts, islands=get_preset(self.preset).islands if islands is None else islands)
+        islands, least = chosen.prompts.islands, chosen.prompts.least_score
+        preset = get_preset(self.preset)
+        settings = replace(
+            chosen.prompts, islands=preset.islands if islands is None else islands,
+            least_score=preset.least_score if least is None else least,
+        )  # fmt: skip
         sam = embedding = None
         if kind.needs == "sam":
             sam, embedding = self.models.sam, self.sam_embedding(photo, shared_progress(run, 0.75, 0.85))

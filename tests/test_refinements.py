@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from pipeline import NamebrushError
+from pipeline import NamebrushError, Pipeline
+from pipeline.evaluate.datasets import open_dataset
+from pipeline.models.catalog import get_preset
 from pipeline.records import ClassName, Photo, Vocabulary
-from pipeline.refine.islands import absorb
+from pipeline.refine.islands import absorb, sure
 from pipeline.refine.names import REFINEMENTS
 from pipeline.refine.settings import RefineSettings, SmoothSettings, VoteSettings
 from pipeline.refine.vote import centroids, vote
@@ -72,6 +74,27 @@ def test_islands_join_the_neighbour_they_fit_and_small_things_alone_stay():
     assert (tidy[2:4, 5:7] == 1).all() and tidy[8, 8] == 1 and tidy[10, 1] == 2
     assert absorb(labels, scores, 0) is labels
     assert (absorb(labels, scores, 4)[2:4, 5:7] == 2).all(), "not below the least area"
+
+
+def test_pieces_nobody_is_sure_of_have_no_name_and_small_ones_must_be_surer():
+    labels = np.full((20, 20), -1, np.int32)
+    labels[:, :8], labels[0:2, 12:14], labels[6:12, 12:18], labels[16:18, 12:14] = 0, 1, 1, 2
+    scores = np.zeros((3, 20, 20), np.float32)
+    scores[0], scores[1, 0:2, 12:14], scores[1, 6:12, 12:18], scores[2] = 0.9, 0.4, 0.4, 0.55
+    known = sure(labels, scores, 0.2, 10)
+    assert (known[0:2, 12:14] == -1).all(), "small, and sure by less than .5"
+    assert (known[6:12, 12:18] == 1).all() and (known[16:18, 12:14] == 2).all() and (known[:, :8] == 0).all()
+    assert (sure(labels, scores, 0.45, 10)[6:12, 12:18] == -1).all()
+    assert sure(labels, scores, 0, 10) is labels
+    assert RefineSettings().advised(True, 0.5, 0.2).least_score == 0.2
+    assert RefineSettings(least_score=0.0).advised(True, 0.5, 0.2).least_score == 0
+
+
+def test_the_built_in_models_start_with_what_measured_best_and_drop_crumbs():
+    tiny = get_preset("tiny")
+    assert tiny.method == "trident" and tiny.least_score > 0 and get_preset("base").least_score == 0
+    found = Pipeline.load("tiny").segment(next(iter(open_dataset("scenes", limit=1))).photo, "dog, tree, sky, boat")
+    assert found.regions and min(r.score for r in found.regions) >= tiny.least_score
 
 
 def test_centroids_keep_their_distance_and_lie_inside():

@@ -8,6 +8,7 @@ namebrush.canvas = (() => {
     if (!namebrush.shapes.trusted() || new URLSearchParams(location.search).has('plain')) {
       document.body.classList.add('nb-plain');
       trigger('plain', {});
+      on('remove', () => trigger('remove', { ids: null }));
       return;
     }
     const area = $('.nbc-view', element);
@@ -91,13 +92,13 @@ namebrush.canvas = (() => {
       if (what !== tipped) {
         tipped = what;
         if (grip) tip.textContent = t(grip);
-        else tip.replaceChildren(make('b', {}, region.title), ` ${region.score.toFixed(2)} · ${region.made}${region.accepted ? ' ✓' : ''}`);
+        else tip.replaceChildren(make('b', {}, region.title), ` ${region.score === null ? '' : `${region.score.toFixed(2)} · `}${region.made}${region.accepted ? ' ✓' : ''}`);
       }
       const left = x > view.boxWidth * 0.6 ? `calc(${x - 14}px - 100%)` : `${x + 14}px`;
       tip.style.transform = `translate(${left}, ${y > 44 ? y - 34 : y + 20}px)`;
     }
     const say = (text) => { live.textContent = text; };
-    const said = (region) => `${region.title}, ${t('score')} ${region.score.toFixed(2)}, ${t('edges_by')} ${region.made}`;
+    const said = (region) => `${region.title}, ${region.score === null ? '' : `${t('score')} ${region.score.toFixed(2)}, `}${t('edges_by')} ${region.made}`;
     function pick(ids, quiet = false) {
       scene.pick(ids);
       correct.off = move.active;
@@ -107,7 +108,7 @@ namebrush.canvas = (() => {
       if (!quiet) setTimeout(() => trigger('pick', { ids: [...scene.picked], turn: (turn += 1) }), 0);
     }
     function click(x, y, shift) {
-      if (painter.wipe !== null) return;
+      giveWay();
       if (correct.click(x, y)) return;
       if (explain) tell('point', { x, y });
       if (explain) return tell('explain', { x, y, region: scene.at(x, y)?.id ?? null });
@@ -146,7 +147,7 @@ namebrush.canvas = (() => {
       hover, moved, click, grab, redraw: over,
       leave: () => { hovered = grip = null; tip.hidden = true; over(); tell('hover', { id: null, from: 'canvas' }); },
       corner: () => say(t('opposite_corner')),
-      box: (box) => { if (!explain && painter.wipe === null) ask({ box }); },
+      box: (box) => { giveWay(); if (!explain) ask({ box }); },
       stroke: (points) => ask({ strokes: [{ points: thinned(points, view.scale), radius: radius / view.scale, erase: hands.tool === 'erase' }] }),
     };
     const hands = new namebrush.Hands(area, view, act);
@@ -156,6 +157,7 @@ namebrush.canvas = (() => {
 
     // The toolbar, layers and zoom ------------------------------------------------------------------------------------
     function setTool(tool) {
+      if (tool !== hands.tool && tool !== 'hand') giveWay();
       hands.tool = tool;
       hands.corner = null;
       area.dataset.tool = tool;
@@ -191,6 +193,12 @@ namebrush.canvas = (() => {
       $('[data-do=wipe]', element).setAttribute('aria-pressed', Boolean(on_));
       if (draw) redraw();
     }
+    // The line between before and after gives way to whatever tool is used.
+    function giveWay() { if (painter.wipe !== null) wipeTo(null); }
+    area.addEventListener('pointerdown', (e) => {
+      const draws = e.pointerType !== 'touch' || hands.tool === 'brush' || hands.tool === 'erase';
+      if (draws && e.button === 0 && hands.tool !== 'hand' && !hands.space && !e.target.closest('[data-own]')) giveWay();
+    }, true);
     const does = {
       in: () => { view.zoom(1.4); moved(); }, out: () => { view.zoom(1 / 1.4); moved(); },
       fit: () => { view.fit(); moved(); }, real: () => { view.zoom(1 / painter.ratio / view.scale); moved(); },
@@ -240,6 +248,7 @@ namebrush.canvas = (() => {
     // Other parts of the page -----------------------------------------------------------------------------------------
     on('hover', ({ id, from }) => { if (from === 'canvas') return; hovered = scene.byId?.get(id) || null; over(); });
     on('pick', (ids) => pick(ids));
+    on('remove', () => trigger('remove', { ids: [...scene.picked] }));
     on('show', (id) => { const region = scene.byId?.get(id); if (region) { view.show(region.box); moved(); } });
     on('preview', async (one) => { // a picture of what is being painted, where it will be
       if (!one?.box) { if (painter.preview) { painter.preview = null; over(); } return; }

@@ -24,25 +24,49 @@ namebrush.models = (() => {
         make('table', {}, make('tbody', {}, ...one.parts.map(part)))));
   }
 
-  // Opens whenever the server says anew what there is.
+  // What went wrong, in one sentence; the whole of it for whoever asks.
+  function failure(one, choose) {
+    if (!one) return null;
+    return make('div', { class: 'nb-failed', role: 'alert' }, make('p', {}, one.text),
+      make('button', { type: 'button', 'data-again': one.preset, onclick: () => choose(one.preset) }, t('try_again')),
+      one.details ? make('details', {}, make('summary', {}, t('details')), make('p', {}, one.details)) : null);
+  }
+
+  // Opens whenever the server says anew what there is, stays while models are fetched, and closes once they are loaded.
   function mount(element, props, trigger, watch) {
+    let box = null;
+    let fetching = null; // the plate of the work, while the dialog lies over the page's own
+    const choose = (name) => {
+      trigger('select', { value: name });
+      for (const button of box.querySelectorAll('button[data-preset], button[data-again]')) button.disabled = true;
+      $('.nb-failed', box)?.remove();
+      fetching = make('div', { class: 'nb-fetching', role: 'status' }, make('span', {}, t('fetching')),
+        make('button', { type: 'button', onclick: () => $('#stop').click() }, t('stop')));
+      $('h2', box).after(fetching);
+      $('button', fetching).focus();
+    };
+    on('working', (told) => { if (fetching && told) $('span', fetching).textContent = told.text; });
+
     function show() {
       const data = props.value;
+      fetching = null;
+      if (data?.done) box?.close();
       if (!data?.presets) return;
-      $('#nb-models')?.remove();
-      const box = make('dialog', { id: 'nb-models', 'aria-label': t('models') });
-      const choose = (name) => { box.close(); trigger('select', { value: name }); };
       const memory = data.memory ? make('p', { class: 'nb-hint' }, t('memory', { size: size(data.memory) })) : null;
-      box.append(make('h2', {}, t('models')), make('p', { class: 'nb-hint' }, t('models_intro')),
-        ...data.presets.map((one) => preset(one, choose)), ...(memory ? [memory] : []),
-        make('button', { type: 'button', onclick: () => box.close() }, t('close')));
-      box.addEventListener('close', () => box.remove());
+      const fresh = !box;
+      box ??= make('dialog', { id: 'nb-models', 'aria-label': t('models') });
+      box.replaceChildren(...[make('h2', {}, t('models')), failure(data.failed, choose), make('p', { class: 'nb-hint' }, t('models_intro')),
+        ...data.presets.map((one) => preset(one, choose)), memory,
+        make('button', { type: 'button', onclick: () => box.close() }, t('close'))].filter(Boolean));
+      if (data.failed) $('[data-again]', box).focus();
+      if (!fresh) return;
+      box.addEventListener('close', () => { box.remove(); box = fetching = null; });
       box.addEventListener('click', (e) => { if (e.target === box) box.close(); });
       document.body.append(box);
       box.showModal();
     }
     watch('value', show);
-    on('lang', () => $('#nb-models')?.close());
+    on('lang', () => box?.close());
   }
   return { mount };
 })();

@@ -69,7 +69,7 @@ Object.assign(namebrush, (() => {
     }
     if (control || e.altKey) return;
     if (e.key === '?') return help();
-    if (e.key === 'Delete' || e.key === 'Backspace') { e.preventDefault(); $('#go')?.click(); return; }
+    if (e.key === 'Delete' || e.key === 'Backspace') { e.preventDefault(); return tell('remove'); }
     if (e.key === '/') { e.preventDefault(); $('#words textarea')?.focus(); return; }
     if ((e.key === 'Enter' || e.key === ' ') && e.target.closest?.('button, a, summary, [role=slider], label')) return;
     tell('key', e);

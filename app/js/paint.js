@@ -3,7 +3,7 @@
 namebrush.Painter = class {
   constructor(scene, view, under, over) {
     Object.assign(this, { scene, view, under, over });
-    this.layers = { photo: true, fill: true, outline: true, names: true, prompts: false, scores: false };
+    this.layers = { photo: true, fill: true, outline: true, names: true, prompts: true, scores: false };
     this.fade = 0.35;
     this.patterns = false;
     this.wipe = null; // share of the photo's width that shows what was before, or null
@@ -221,7 +221,7 @@ namebrush.Painter = class {
     for (const region of [...this.inView()].sort((a, b) => b.area - a.area)) {
       const parts = [];
       if (this.layers.names) parts.push(region.title);
-      if (this.layers.scores) parts.push(region.score.toFixed(2));
+      if (this.layers.scores && region.score !== null) parts.push(region.score.toFixed(2));
       const x = region.at[0] * this.view.scale + this.view.left;
       const y = region.at[1] * this.view.scale + this.view.top + (this.layers.prompts ? 16 : 0);
       namebrush.glyphs.label(context, parts.join('  '), x, y, region.color, taken);

@@ -72,8 +72,40 @@ namebrush.panel = (() => {
       type: 'button', class: 'nb-suggest', 'data-suggest': name, title: t('suggest_title', { name }),
       onclick: () => setWords(words() ? `${words()}, ${name}` : name),
     }, `+ ${name}`));
-    box.replaceChildren(...chips, ...(more.length ? [make('p', { class: 'nb-hint' }, t('suggested')), ...more] : []));
+    const rest = more.length ? [make('p', { class: 'nb-hint' }, t('suggested')), ...more] : [];
+    box.replaceChildren(...chips, ...rest);
+    fold(box);
   }
+
+  // Names beyond the rows there is room for wait behind a button, so that picking and changing stay in view.
+  let unfolded = false;
+  function fold(box) {
+    const rows = matchMedia('(max-width: 900px)').matches ? 99 : innerHeight < 800 ? 1 : innerHeight < 1000 ? 2 : 4;
+    const all = [...box.children];
+    const tops = [...new Set(all.map((el) => el.offsetTop))];
+    if (tops.length <= rows) return;
+    const button = make('button', {
+      type: 'button', class: 'nb-suggest nb-fold', 'aria-expanded': String(unfolded), onclick: () => { unfolded = !unfolded; showNames(); $('.nb-fold', box)?.focus(); },
+    }, t('names_less'));
+    box.append(button);
+    if (unfolded) return;
+    const shown = all.filter((el) => tops.indexOf(el.offsetTop) < rows);
+    const hidden = all.slice(shown.length);
+    const say = () => {
+      const count = hidden.filter((el) => el.matches('.nb-chip, .nb-suggest')).length;
+      button.textContent = t('names_more', { count });
+      button.title = t('names_more_title', { count });
+      button.setAttribute('aria-label', button.title);
+    };
+    for (const el of hidden) el.hidden = true;
+    say();
+    while (shown.length > 1 && button.offsetTop > shown[0].offsetTop + 40 * (rows - 1) + 8) { // room for the button itself
+      hidden.unshift(shown.pop());
+      hidden[0].hidden = true;
+      say();
+    }
+  }
+  window.addEventListener('resize', () => showNames());
 
   // Regions -------------------------------------------------------------------------------------------------------
   function row(region) {
@@ -88,7 +120,7 @@ namebrush.panel = (() => {
       onmouseenter: () => tell('hover', { id: region.id, from: 'panel' }),
       onmouseleave: () => tell('hover', { id: null, from: 'panel' }),
       onfocus: () => tell('hover', { id: region.id, from: 'panel' }),
-    }, swatch(region), make('span', { dir: 'auto' }, region.title), make('em', {}, region.accepted ? '✓' : region.made), make('b', {}, region.score.toFixed(2)));
+    }, swatch(region), make('span', { dir: 'auto' }, region.title), make('em', {}, region.accepted ? '✓' : region.made), make('b', {}, region.score === null ? '' : region.score.toFixed(2)));
   }
 
   function showList() {
@@ -129,6 +161,7 @@ namebrush.panel = (() => {
     const now = { tool: 'pick', seeds: null, moving: false };
     const show = () => {
       line.dataset.t = now.seeds !== null ? 'hint_split' : now.moving && now.tool === 'pick' ? 'hint_moving' : `hint_${now.tool}`;
+      element.classList.toggle('nb-plainly', ['hint_pick', 'hint_moving'].includes(line.dataset.t));
       namebrush.speak(element);
     };
     for (const name of Object.keys(now)) on(name, (value) => { now[name] = value; show(); });

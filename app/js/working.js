@@ -17,6 +17,7 @@ namebrush.working = (() => {
       plate.hidden = !told;
       document.body.classList.toggle('nb-busy', Boolean(told));
       tell('preview', told?.preview ?? null);
+      tell('working', told);
       if (!told) { stop.disabled = false; image.removeAttribute('src'); return; }
       $('.nb-doing', plate).textContent = told.text;
       $('.nb-left', plate).textContent = told.left ? left(told.left) : '';

@@ -27,8 +27,8 @@ def evaluate(
     """Segment every picture and measure.
 
     No background names compete and no threshold holds unless the settings say so, because every pixel's truth is one
-    of the dataset's classes. Where the settings say so and the dataset has a class "background", pixels without a class
-    count as that class, as the papers count them, and it is not typed as a name.
+    of the dataset's classes. Where they say so and the dataset has a class "background", pixels without a class count
+    as that class, as the papers count them, and it is not typed as a name.
 
     Args:
         pipe: the loaded engine.

@@ -81,7 +81,8 @@ class Preset:
     """A set of parts that fit together.
 
     `inpaint` may be "" where there is none; `method` is what the page starts with, the one that measured best;
-    `islands` is the smallest island of a refined map, in smallest regions (`RefineSettings.islands`).
+    `islands` is the smallest island of a refined map, in smallest regions, and `least_score` how sure its pieces must
+    be (`RefineSettings`).
     """
 
     name: str
@@ -93,6 +94,7 @@ class Preset:
     card: str
     method: str = "trident"
     islands: float = 0.0
+    least_score: float = 0.0
 
     def part(self, kind: str) -> str:
         """Name of the checkpoint of one kind."""
@@ -249,7 +251,7 @@ PRESETS: dict[str, Preset] = {
             "namebrush-inpaint" if HAS_PAINTER else "",
             Geometry(short_side=320, window=128, stride=64),
             "Small models trained by us on drawn scenes; in the repository, loaded in seconds, good for drawn scenes.",
-            method="sclip", islands=1.0,
+            islands=1.0, least_score=0.2,
         ),
         Preset(
             "base", "clip-vit-b16", "dino-vitb16", "sam-vit-b", "sd2-inpainting", _PAPERS,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import NamebrushError
+from ..errors import FetchError, NamebrushError
 from ..progress import Progress
 from . import hub
 from .catalog import CHECKPOINTS, HAS_PAINTER, Checkpoint, Preset, Source, of_kind
@@ -100,7 +100,7 @@ def fetch(checkpoint: Checkpoint, progress: Progress | None = None) -> Path:
     remedy = f"fetch it from {places} and name the file or folder with {checkpoint.kind}=PATH"
     looked = f"{weights_dir()} and {hub.cache_dir()}"
     if offline():
-        raise NamebrushError(
+        raise FetchError(
             f"{checkpoint.title} is not on this machine (looked in {looked}) and HF_HUB_OFFLINE forbids fetching it; "
             f"allow it, or {remedy}."
         )
@@ -110,7 +110,7 @@ def fetch(checkpoint: Checkpoint, progress: Progress | None = None) -> Path:
             return _remote(source, checkpoint.title, progress)
         except DownloadError as error:
             reasons.append(str(error).rstrip("."))
-    raise NamebrushError(
+    raise FetchError(
         f"{checkpoint.title} is not on this machine (looked in {looked}) and could not be fetched "
         f"({'; '.join(dict.fromkeys(reasons))}); try again later, or {remedy}."
     )
@@ -145,7 +145,7 @@ def fetch_source(source: Source, title: str, progress: Progress | None = None) -
     try:
         return _remote(source, title, progress or Progress())
     except DownloadError as error:
-        raise NamebrushError(f"{title} could not be fetched from {source.place}: {error}") from error
+        raise FetchError(f"{title} could not be fetched from {source.place}: {error}") from error
 
 
 def _remote(source: Source, title: str, progress: Progress) -> Path:

@@ -11,8 +11,38 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..records import NO_CLASS
 from .merge import photo_probability
 from .regions import areas
+
+#: Pieces below the smallest region must be so many times surer than others.
+SMALL_SURER = 2.5
+
+
+def sure(labels: np.ndarray, scores: np.ndarray, least: float, smallest: float) -> np.ndarray:
+    """Labels without pieces that nobody is sure of: those are no class.
+
+    A piece is kept where its class's mean probability inside it reaches `least`, and a piece of fewer pixels than
+    `smallest`, of which there are many that mean nothing, where it reaches `SMALL_SURER` times that.
+
+    Args:
+        labels: int32 [H, W], -1 for no class.
+        scores: float32 [C, h, w] class probabilities.
+        least: 0..1; 0: the labels as they are.
+        smallest: pixels.
+
+    Returns:
+        int32 [H, W]; `labels` itself where there is nothing to do.
+    """
+    changed = labels
+    for c in np.unique(labels[labels >= 0]) if least > 0 else ():
+        probability = photo_probability(scores, int(c), labels.shape)
+        for area, (x0, y0, x1, y1), crop in areas(labels, int(c)):
+            wanted = least * (SMALL_SURER if area < smallest else 1)
+            if float(probability[y0:y1, x0:x1][crop].mean(dtype=np.float64)) < wanted:
+                changed = labels.copy() if changed is labels else changed
+                changed[y0:y1, x0:x1][crop] = NO_CLASS
+    return changed
 
 
 def absorb(labels: np.ndarray, scores: np.ndarray, least: float) -> np.ndarray:

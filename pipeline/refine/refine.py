@@ -16,7 +16,7 @@ from ..progress import Progress
 from ..records import KeptLogits, Photo, Prompt, Region, SamEmbedding, Vocabulary
 from .assemble import Asked, assemble
 from .closer import look_closer_at_regions
-from .islands import absorb
+from .islands import absorb, sure
 from .merge import NOBODY, Canvas
 from .prompts import region_prompts
 from .regions import Component, find_components, ignore_weak, to_grid, working_size
@@ -112,7 +112,7 @@ def refine(
     if method == "none":
         frame = embedding or empty_embedding(photo.size, 1024 if sam is None else side(sam))
         progress.step("Finding regions")
-        labels = absorb(labels, scores, settings.islands * smallest)
+        labels = sure(absorb(labels, scores, settings.islands * smallest), scores, settings.least_score, smallest)
         return labels, assemble(labels, None, Asked(), scores, vocabulary, frame, low, smallest, settings)
 
     if sam is None or embedding is None:
@@ -144,7 +144,7 @@ def refine(
                     for low, c in zip(logits, questions.components[start : start + CHUNK], strict=True)]  # fmt: skip
     refined, source = canvas.finished(quality > gate, settings.protect_failed)
     progress.step("Listing regions", 0.9)
-    tidy = absorb(refined, scores, settings.islands * smallest)
+    tidy = sure(absorb(refined, scores, settings.islands * smallest), scores, settings.least_score, smallest)
     source[tidy != refined] = NOBODY
     refined = tidy
     asked = Asked(questions.prompts, answers, quality)

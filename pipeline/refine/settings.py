@@ -66,6 +66,12 @@ class RefineSettings:
         min=0.0, max=10.0,
     )  # fmt: skip
 
+    least_score: float | None = setting(
+        None, "Least sure", "Pieces of a lower mean probability have no name; those below the smallest region must "
+        "reach two and a half times this. 0 keeps all; the preset's if left out.",
+        min=0.0, max=1.0,
+    )  # fmt: skip
+
     look_twice: bool = setting(
         False, "Look twice", "Ask SAM again about every thing on a cut-out around it and average both answers: finer "
         "edges of small things with the built-in SAM, some seconds more.",
@@ -90,15 +96,18 @@ class RefineSettings:
             area *= 4
         return area
 
-    def advised(self, masks: bool, islands: float = 0.0) -> RefineSettings:
-        """The same with what was left open chosen: `masks` by the SAM model, `islands` by the preset.
+    def advised(self, masks: bool, islands: float = 0.0, least_score: float = 0.0) -> RefineSettings:
+        """The same with what was left open chosen: `masks` by the SAM model, `islands`, `least_score` by the preset.
 
         Where points and boxes are off, masks stay on: something must be asked.
         """
         asked = self.use_masks
         if asked is None:
             asked = masks or not (self.use_points or self.use_boxes)
-        return replace(self, use_masks=asked, islands=islands if self.islands is None else self.islands)
+        return replace(
+            self, use_masks=asked, islands=islands if self.islands is None else self.islands,
+            least_score=least_score if self.least_score is None else self.least_score,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

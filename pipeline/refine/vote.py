@@ -16,7 +16,7 @@ from ..progress import Progress
 from ..proposals.masks import automatic_masks
 from ..records import KeptLogits, Prompt, Region, SamEmbedding, Vocabulary
 from .assemble import SPECK, Asked, assemble
-from .islands import absorb
+from .islands import absorb, sure
 from .merge import NOBODY
 from .regions import areas, working_size
 from .sam import decode, low_side, positive_box, upsample
@@ -62,6 +62,7 @@ def vote(
         refined, source, asked = _around_points(labels, embedding, sam, smallest * SPECK, votes, progress)
     progress.step("Listing regions", 0.9)
     tidy = absorb(refined, scores, (settings.islands or 0.0) * smallest)
+    tidy = sure(tidy, scores, settings.least_score or 0.0, smallest)
     source[tidy != refined] = NOBODY
     refined, low = tidy, low_side(sam)
     return refined, assemble(refined, source, asked, scores, vocabulary, embedding, low, smallest, settings)

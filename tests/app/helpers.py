@@ -10,7 +10,7 @@ from app import plain
 from pipeline import regions_edit
 from pipeline.comparison.entries import parse_entries
 from pipeline.photo import open_photo
-from pipeline.records import ClassName, EditResult, Prompt, Region, Segmentation, Vocabulary
+from pipeline.records import ClassName, EditRequest, EditResult, Prompt, Region, Segmentation, Vocabulary
 
 H, W = 40, 60
 
@@ -95,7 +95,8 @@ class Engine:
         pixels = picture.pixels.copy()
         pixels[used] = 7
         done = open_photo(pixels)
-        return EditResult(picture, (done,), used, (0,), "exemplar fill", 0, {"edit": 0.5})
+        request = EditRequest(kind, used)
+        return EditResult(picture, (done,), used, (0,), "exemplar fill", 0, {"edit": 0.5}, request=request)
 
 
 def region_by_hand(points, box):

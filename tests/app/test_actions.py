@@ -10,18 +10,18 @@ import cv2
 import numpy as np
 import pytest
 
-from app import actions, compare, engine, examples, files, masks, models, plain, remains, texts
-from app.screen import attempt
+from app import actions, compare, engine, examples, files, masks, models, plain, remains, scene, texts
+from app.screen import attempt, go
 from app.session import Session
 from pipeline.cache import ByteCache
-from pipeline.errors import Cancelled, NamebrushError
+from pipeline.errors import Cancelled, FetchError, NamebrushError
 from pipeline.history import Step
 from pipeline.photo import open_photo
 from pipeline.progress import Progress
 from pipeline.records import EditRequest, EditResult
 from pipeline.rle import encode_rle
 
-from .helpers import mask, photo, region, segmentation, shown
+from .helpers import H, W, mask, photo, region, segmentation, shown
 
 
 def test_names_are_found_and_picked_by_a_click(session, stand_in):
@@ -200,6 +200,84 @@ def test_a_change_leaves_untouched_masks_and_undo_brings_all_back(session):
     assert session.step is before and len(session.step.regions) == 2
 
 
+def test_undo_brings_the_pick_back(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    session.picked = (1,)
+    actions.change(session, "remove", "", {}, Progress())
+    assert session.picked == ()
+    actions.go(session, session.cursor - 1)
+    assert session.picked == (1,)
+    actions.go(session, session.cursor + 1)
+    assert session.picked == ()
+
+
+@pytest.mark.parametrize("kind", ["recolor", "blur"])
+def test_a_change_of_looks_keeps_every_mask_and_the_pick(session, kind):
+    actions.find(session, "dog, grass", {}, Progress())
+    before = session.step.segmentation
+    session.picked = (1,)
+    actions.change(session, kind, "", {}, Progress())
+    assert session.step.regions == before.regions and session.picked == (1,)
+    assert session.step.segmentation.photo is session.step.photo is not before.photo
+
+
+def test_masks_go_along_when_the_canvas_grows():
+    picture, larger = photo(), photo(seed=1, height=H + 15, width=W + 7)
+    thing = region(0, mask(10, 12, 20, 18), points=[(14, 13)])
+    thing = replace(thing, prompt=replace(thing.prompt, box=(10.0, 12.0, 20.0, 18.0)))
+    request = EditRequest("extend", np.zeros((H, W), bool), left=7, top=5, bottom=10)
+    before = segmentation(picture, thing)
+    after = remains.remaining(before, EditResult(picture, (larger,), larger.pixels[..., 0] > 300, (0,), "x", 0,
+                                                 request=request))  # fmt: skip
+    (moved,) = after.regions
+    assert moved.box == (17, 17, 27, 23) and moved.size == larger.size and moved.area == thing.area
+    assert moved.prompt.points.tolist() == [[21, 18]] and moved.prompt.box == (17, 17, 27, 23)
+    assert after.labels.shape == larger.size and (after.labels[moved.mask] == 0).all()
+    assert (after.labels >= 0).sum() == (before.labels >= 0).sum()
+
+
+@pytest.mark.parametrize("kind", ["blur", "background", "cutout"])
+def test_what_changes_the_rest_claims_nothing_about_the_outside(session, kind):
+    actions.find(session, "dog, grass", {}, Progress())
+    session.picked = (1,)
+    told = actions.change(session, kind, "", {}, Progress())
+    assert "0 pixels changed in it." in told.text and "outside" not in told.text
+
+
+def test_extending_extends_the_photo_whatever_is_picked(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    session.picked = (1,)
+    assert actions.change(session, "extend", "", {}, Progress()).text.startswith("The photo was extended")
+
+
+def test_a_mask_by_hand_has_no_score_to_show(session):
+    masks.draw_mask(session, masks.asked(session, {"box": (10, 12, 30, 30), "ids": []}), Progress())
+    assert scene.scored(session.step.regions[0]) is None
+    assert "score" not in session.step.told and "score" not in actions.picked_line(session).text
+    assert "0.90" not in texts.region_choices(session.step.regions)[0][0]
+
+
+def test_the_button_says_what_it_will_do(session):
+    actions.find(session, "dog, grass", {}, Progress())
+    said = {}
+    for picked, kind in (((1,), "remove"), ((0, 1), "recolor"), ((), "extend"), ((), "remove")):
+        session.picked, session.kind = picked, kind
+        said[picked, kind] = go(session)
+    assert [u["value"] for u in said.values()] == ["Remove dog 2", "Recolour 2 masks", "Extend the photo", "Change"]
+    assert [u["interactive"] for u in said.values()] == [True, True, True, False]
+
+
+def test_the_page_knows_which_photos_its_models_know(session, tmp_path):
+    assert examples.drawings_only(session), "a visitor's own photo"
+    session.push(Step("edit", "changed", photo(seed=4)))
+    assert examples.drawings_only(session), "still theirs after a change"
+    session.preset = "base"
+    assert not examples.drawings_only(session)
+    session.preset = "tiny"
+    actions.open_photo(session, examples.examples()[0].path)
+    assert not examples.drawings_only(session) and not examples.drawings_only(Session())
+
+
 def test_a_mask_covered_in_part_keeps_its_rest():
     picture = photo()
     kept = region(0, mask(0, 0, 30, 30))
@@ -291,7 +369,7 @@ class _Preset:
     def load(self, progress):
         progress.step("Fetching", 0.5)
         if self.error:
-            raise NamebrushError(self.error)
+            raise self.error if isinstance(self.error, Exception) else NamebrushError(self.error)
 
 
 def test_a_preset_that_cannot_be_had_leaves_the_old_one_in_use(monkeypatch):
@@ -302,6 +380,11 @@ def test_a_preset_that_cannot_be_had_leaves_the_old_one_in_use(monkeypatch):
     with pytest.raises(NamebrushError, match="no network"):
         models.switch(visitor, "base", Progress())
     assert visitor.preset == "tiny" and set(loaded) == {"tiny"} and not engine._lock.locked()
+    failed = FetchError("SAM is not on this machine (looked in /a/b); it could not be fetched.")
+    monkeypatch.setattr(engine, "_load", lambda name: _Preset(failed))
+    told = models.switch(visitor, "base", Progress())
+    assert told.kind == "error" and "Nothing changed" in told.text and "/a/b" not in told.text
+    assert "/a/b" in told.details and visitor.preset == "tiny"
     monkeypatch.setattr(engine, "_load", lambda name: _Preset())
     assert "base models are loaded" in models.switch(visitor, "base", Progress()).text
     models.switch(visitor, "large", Progress())

@@ -48,10 +48,12 @@ def _free_port() -> int:
 
 
 @contextmanager
-def serving(home: Path, *command: str):
-    """The address of a page that `python *command` serves. Fails with the server's own words when it does not."""
+def serving(home: Path, *command: str, **variables: str):
+    """The address of a page that `python *command` serves, with further environment variables. Fails with the server's
+    own words when it does not."""
     port, log = _free_port(), home / "server.log"
-    environment = {**os.environ, "PORT": str(port), "HOME": str(home), "GRADIO_TEMP_DIR": str(home / "gradio")}
+    own = {"PORT": str(port), "HOME": str(home), "GRADIO_TEMP_DIR": str(home / "gradio")}
+    environment = {**os.environ, **own, **variables}
     with log.open("wb") as out:
         server = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"
@@ -78,6 +80,13 @@ def serving(home: Path, *command: str):
 def served(tmp_path_factory):
     """The page's address, served as a person would start it."""
     with serving(tmp_path_factory.mktemp("home"), "app.py") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def offline(tmp_path_factory):
+    """The address of a page that may fetch no models."""
+    with serving(tmp_path_factory.mktemp("offline"), "app.py", HF_HUB_OFFLINE="1") as address:
         yield address
 
 

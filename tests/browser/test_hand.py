@@ -123,7 +123,8 @@ def test_what_is_picked_is_moved_by_dragging(picked, tmp_path):
 def test_what_is_replaced_becomes_what_is_asked_and_can_be_picked(picked):
     page, region = picked
     page.locator("#kind label:has(input[value=replace])").click()
-    page.wait_for_function("document.querySelector('#kind-hint').innerText.includes('umbrella')")  # what it can paint
+    page.wait_for_function("document.querySelector('#kind-hint').innerText.includes('drawn things')")
+    assert "umbrella" in page.locator("#kind-hint p").get_attribute("title")  # what it can paint
     page.locator("#prompt textarea").fill("a blue ball")
     settle(page)
     page.locator("#go:not([disabled])").click()

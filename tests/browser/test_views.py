@@ -88,11 +88,11 @@ def test_a_page_opened_in_german_is_german_to_the_engines_last_word(visit):
     settle(page)
     assert page.locator("#find").inner_text() == "Finden"
     assert "mitgelieferte Modelle" in page.locator(".nb-models").inner_text()
-    assert "Einstellungen" in page.locator("#settings .label-wrap").inner_text()
-    page.locator("#settings .label-wrap").click()
+    page.locator("#name [data-settings]", has_text="Einstellungen").click()
     page.wait_for_selector("#find-threshold")
     assert "Schwelle" in page.locator("#find-threshold").inner_text()
     page.locator("#find-threshold textarea, #find-threshold input").first.fill("7")
+    page.keyboard.press("Escape")
     page.locator("#find").click()
     page.wait_for_function("() => document.querySelector('#status .nb-status')?.dataset.kind === 'error'")
     assert "Schwelle muss" in page.locator("#status").inner_text()
