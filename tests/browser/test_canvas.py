@@ -22,6 +22,7 @@ from .hands import (
     use,
     wait_for_status,
 )
+from .waiting import expect
 
 
 def _seen(region):
@@ -41,9 +42,9 @@ def test_hover_outlines_and_names_without_a_request(named):
     before = canvas_pixels(named, "over")
     named.mouse.move(*place(named, *_seen(region)))
     named.wait_for_selector(".nbc-tip:not([hidden])")
-    assert region["title"] in named.locator(".nbc-tip").inner_text()
+    expect(named.locator(".nbc-tip")).to_contain_text(region["title"])
     assert not np.array_equal(canvas_pixels(named, "over"), before)
-    assert named.locator(f'.nb-row.nb-over[data-region="{region["id"]}"]').count() == 1
+    expect(named.locator(f'.nb-row.nb-over[data-region="{region["id"]}"]')).to_have_count(1)
     assert not asked
 
 
@@ -110,7 +111,7 @@ def test_everything_can_be_done_by_keys(named):
     named.locator(".nbc-view").focus()
     named.keyboard.press(".")
     title = scene(named)["regions"][0]["title"]
-    assert title in named.locator(".nbc-live").inner_text()
+    expect(named.locator(".nbc-live")).to_contain_text(title)
     named.keyboard.press("Enter")
     wait_for_status(named, "is picked")
     named.keyboard.press("Escape")
@@ -131,7 +132,7 @@ def test_everything_can_be_done_by_keys(named):
 def test_the_page_speaks_german(named):
     named.locator("#lang").click()
     named.wait_for_function("() => document.querySelector('#find').innerText === 'Finden'")
-    assert named.locator("[data-view-name=explain]").inner_text() == "Erklären"
+    expect(named.locator("[data-view-name=explain]")).to_have_text("Erklären")
     click_at(named, *_seen(_largest(named)))
     assert "ist gewählt" in wait_for_status(named, "gewählt")
     assert named.evaluate("() => document.documentElement.lang") == "de"
@@ -141,7 +142,7 @@ def test_without_a_readable_canvas_the_plain_surface_works(visit):
     page = visit("/?plain=1", "#picture img")
     wait_for_status(page, "mask")
     page.wait_for_function("() => document.querySelectorAll('#plain-regions label').length > 0")
-    assert not page.locator("#canvas").is_visible()
+    expect(page.locator("#canvas")).to_be_hidden()
     page.locator("#plain-regions label").first.click()
     assert "is picked" in wait_for_status(page, "is picked")
 
@@ -157,7 +158,7 @@ def test_explain_shows_scores_without_the_server_and_maps_with_it(named):
     named.mouse.click(*place(named, *_seen(region)))
     named.wait_for_selector("[data-map=sam]")
     wait_for_status(named, "Correlations at")
-    assert named.locator("[data-map=clip][aria-pressed=true]").count() == 1
+    expect(named.locator("[data-map=clip][aria-pressed=true]")).to_have_count(1)
 
 
 def test_a_stranger_removes_something_in_six_actions(visit, tmp_path):

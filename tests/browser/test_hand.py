@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from .hands import click_at, drag, pixels_of, place, save, scene, settle, use, wait_for_status
+from .waiting import expect
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def _region(page, number):
 def test_a_mask_is_corrected_by_its_points_and_box(picked):
     page, region = picked
     settle(page)
-    assert page.locator(".nbc-who").inner_text() == region["title"]
+    expect(page.locator(".nbc-who")).to_have_text(region["title"])
     x0, y0, x1, y1 = region["box"]
     page.locator(".nbc-correct [data-tool=subtract]").click()
     spot = (x0 + 6, y1 - 6)
@@ -70,7 +71,7 @@ def test_masks_are_accepted_split_merged_renamed_and_rejected(picked):
     page.locator("[data-tidy=split]").click()
     wait_for_status(page, "Click once inside each part")
     settle(page)
-    assert "inside each part" in page.locator("#hint").inner_text()
+    expect(page.locator("#hint")).to_contain_text("inside each part")
     inside = page.evaluate(  # two pixels of the mask far apart
         """id => { const { scene } = namebrush.table, [x0, y0, x1, y1] = scene.byId.get(id).box, at = [];
         for (let y = y0; y < y1; y += 2) for (let x = x0; x < x1; x += 2)
@@ -100,14 +101,17 @@ def test_what_is_picked_is_moved_by_dragging(picked, tmp_path):
     page.locator("#kind label:has(input[value=move])").click()
     page.wait_for_selector("#edit-dx input")
     settle(page)
-    assert not page.locator(".nbc-correct").is_visible()
+    expect(page.locator(".nbc-correct")).to_be_hidden()
     x, y = (round(v) for v in region["at"])
     drag(page, (x, y), (x + 60, y - 30))
     fields = [page.locator(f"#edit-{name} input") for name in ("dx", "dy", "scale")]
-    assert [f.input_value() for f in fields] == ["60", "-30", "1"]
+    for field, value in zip(fields, ("60", "-30", "1"), strict=True):
+        expect(field).to_have_value(value)
     x1, y1 = region["box"][2] + 60, region["box"][3] - 30
     drag(page, (x1 - 0.5, y1 - 0.5), (x1 - 20.5, y1 - 15.5))
-    assert float(fields[2].input_value()) < 1 and fields[0].input_value() == "60"
+    expect(fields[2]).not_to_have_value("1")
+    expect(fields[0]).to_have_value("60")
+    assert float(fields[2].input_value()) < 1
     page.locator("#edit-scale input").fill("1")
     page.locator("#go").click()
     assert "0 pixels changed outside" in wait_for_status(page, "was moved")
@@ -185,13 +189,14 @@ def test_a_session_is_saved_reopened_and_undone(picked, visit, tmp_path):
     history = again.locator("#history").inner_text()
     again.locator("#whole input[type=file]").set_input_files(str(tmp_path / "broken.namebrush.zip"))
     line = wait_for_status(again, "damaged")
-    assert "\n" not in line and again.locator("#history").inner_text() == history
+    assert "\n" not in line
+    expect(again.locator("#history")).to_have_text(history, use_inner_text=True)
     again.locator("#words textarea").fill("something else")
     again.locator("#whole input[type=file]").set_input_files(str(kept))
     wait_for_status(again, "open again")
     settle(again)
-    assert again.locator(".nb-step").all_inner_texts() == steps
-    assert again.locator("#words textarea").input_value() == words
+    expect(again.locator(".nb-step")).to_have_text(steps)
+    expect(again.locator("#words textarea")).to_have_value(words)
     assert np.array_equal(pixels_of(save(again, "photo", tmp_path)), removed)
     again.locator("#undo").click()
     again.wait_for_function("id => namebrush.table.scene.byId.has(id)", arg=region["id"])
@@ -208,7 +213,7 @@ def test_a_session_is_saved_reopened_and_undone(picked, visit, tmp_path):
     drag(again, (300, 300), (560, 520))
     wait_for_status(again, "was made")
     settle(again)
-    assert again.locator(".nb-branch").count() == 1
+    expect(again.locator(".nb-branch")).to_have_count(1)
     again.locator(".nb-branch").click()
     again.wait_for_function(
         "steps => [...document.querySelectorAll('.nb-step')].map(b => b.innerText).join() === steps",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .hands import canvas_pixels, choose, click_at, name_things, place, save, scene, settle, wait_for_status
+from .waiting import expect
 
 PREVIEW = "() => namebrush.table.painter.preview !== null"
 
@@ -29,7 +30,8 @@ def test_painting_shows_itself_can_be_stopped_and_others_hear_that_they_wait(vis
     plate = page.locator(".nb-working")
     page.wait_for_function("() => /Painting, step \\d+ of 50/.test(document.querySelector('.nb-doing').innerText)")
     page.wait_for_function("() => /about \\d+ s left/.test(document.querySelector('.nb-left').innerText)")
-    assert plate.is_visible() and page.locator("#stop").is_visible()
+    expect(plate).to_be_visible()
+    expect(page.locator("#stop")).to_be_visible()
     box = page.evaluate("() => namebrush.table.painter.preview.box")
     assert box[0] <= x < box[2] and box[1] <= y < box[3]
     left, top = place(page, x, y)
@@ -46,7 +48,8 @@ def test_painting_shows_itself_can_be_stopped_and_others_hear_that_they_wait(vis
     page.locator("#stop").click()
     wait_for_status(page, "Stopped. Everything is as it was.")
     settle(page)
-    assert not plate.is_visible() and page.locator(".nb-step").count() == steps
+    expect(plate).to_be_hidden()
+    expect(page.locator(".nb-step")).to_have_count(steps)
     assert np.array_equal(canvas_pixels(page), before) and save(page, "photo", tmp_path).read_bytes() == photo
     assert page.evaluate("() => [...namebrush.table.scene.picked]") == [region["id"]]
     wait_for_status(other, "mask")
@@ -81,7 +84,7 @@ def test_a_stop_while_waiting_leaves_the_line(visit, painter):
     second.wait_for_function("() => document.querySelector('.nb-doing').innerText.includes('one other is first')")
     second.locator("#stop").click()
     wait_for_status(second, "Stopped. Everything is as it was.")
-    assert second.locator(".nb-row").count() == masks
-    assert first.locator(".nb-working").is_visible()
+    expect(second.locator(".nb-row")).to_have_count(masks)
+    expect(first.locator(".nb-working")).to_be_visible()
     first.locator("#stop").click()
     wait_for_status(first, "Stopped")

@@ -30,6 +30,7 @@ from .hands import (
     wait_for_legend,
     wait_for_status,
 )
+from .waiting import expect
 
 SIZE = (640, 960)
 
@@ -61,9 +62,10 @@ def test_the_first_look_shows_an_example_named(visit):
     first = examples()[0]
     wait_for_legend(page, [n.split(";")[0].strip() for n in first.words.split(",")])
     settle(page)
-    assert page.locator("#words textarea").input_value() == first.words
-    assert "mask" in status(page) and page.locator("#regions .nb-row").count() > 0
-    assert "built-in models" in page.locator(".nb-models").inner_text()
+    expect(page.locator("#words textarea")).to_have_value(first.words)
+    assert "mask" in status(page)
+    expect(page.locator("#regions .nb-row").first).to_be_visible()
+    expect(page.locator(".nb-models")).to_contain_text("built-in models")
 
 
 def test_the_main_job(visit, tmp_path):
@@ -87,7 +89,7 @@ def test_the_main_job(visit, tmp_path):
     click_at(page, x, y)
     line = wait_for_status(page, "is picked")
     assert "edges by" in line
-    assert page.locator("#regions [aria-pressed=true]").count() == 1
+    expect(page.locator("#regions [aria-pressed=true]")).to_have_count(1)
 
     page.locator("#go").click()
     line = wait_for_status(page, "changed outside the mask")
@@ -122,7 +124,7 @@ def test_a_mask_by_hand_needs_no_words(visit, tmp_path):
     click_at(page, 230, 190)
     line = wait_for_status(page, "edges by")
     assert "by hand" in line and ("SAM" in line or "grabCut" in line)
-    assert page.locator("#regions [aria-pressed=true]").count() == 1
+    expect(page.locator("#regions [aria-pressed=true]")).to_have_count(1)
     found = json.loads(save(page, "regions", tmp_path).read_text(encoding="utf-8"))["regions"]
     assert len(found) == 1 and 2000 < found[0]["area"] < 20000
     use(page, "brush")
@@ -155,8 +157,8 @@ def test_two_visitors_never_see_each_others_photo(visit, tmp_path):
     assert addresses[0] != addresses[1] and all(len(a.split("/")[-2]) >= 32 for a in addresses)
     assert np.array_equal(pixels_of(save(first, "photo", tmp_path)), red)
     assert np.array_equal(pixels_of(save(second, "photo", tmp_path)), blue)
-    assert "blue" not in first.locator("#history").inner_text()
-    assert "red" not in second.locator("#history").inner_text()
+    expect(first.locator("#history")).not_to_contain_text("blue")
+    expect(second.locator("#history")).not_to_contain_text("red")
 
 
 def _bomb(path):
@@ -182,8 +184,9 @@ def test_long_work_can_be_stopped_and_leaves_everything(visit, tmp_path):
     page.locator("#stop").click()
     wait_for_status(page, "Stopped. Everything is as it was.")
     settle(page)
-    assert not page.locator("#stop").is_visible()
-    assert page.locator(".nb-row").count() == 0 and np.array_equal(canvas_pixels(page), before)
+    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator(".nb-row")).to_have_count(0)
+    assert np.array_equal(canvas_pixels(page), before)
 
 
 def test_bad_files_are_refused_in_one_line_and_nothing_is_lost(visit, tmp_path):
@@ -209,7 +212,8 @@ def test_bad_files_are_refused_in_one_line_and_nothing_is_lost(visit, tmp_path):
     assert len(told) >= 3
     name_things(page, " , ; ")
     wait_for_status(page, "Type at least one name")
-    assert np.array_equal(canvas_pixels(page), before) and page.locator("#regions .nb-row").count() == masks
+    assert np.array_equal(canvas_pixels(page), before)
+    expect(page.locator("#regions .nb-row")).to_have_count(masks)
 
 
 def test_markup_typed_as_a_name_shows_as_text(visit):
@@ -223,7 +227,7 @@ def test_markup_typed_as_a_name_shows_as_text(visit):
     assert page.evaluate("() => window.run") is None
     shown = page.locator("#legend").inner_text()
     assert "<b>tree</b>" in shown and "{{value}} ${1+1}" in shown
-    assert page.locator("#legend img, #history img, #status img, #legend b b").count() == 0
+    expect(page.locator("#legend img, #history img, #status img, #legend b b")).to_have_count(0)
 
 
 def test_the_theme_follows_the_system_and_the_switch(visit):

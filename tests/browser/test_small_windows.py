@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .hands import click_at, give, scene, settle, use, wait_for_status
-
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+from .waiting import expect
 
 LAPTOPS = ((1280, 720), (1366, 768), (1440, 900), (1920, 1080))
 #: The controls of the steps that lie outside the window, or under another element, by what a person would call them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 
 from .hands import settle, wait_for_status
+from .waiting import expect
 
 CHOSEN = "() => [...document.querySelectorAll('.nbx-chip')].map((c) => c.dataset.entry)"
 
@@ -39,8 +40,8 @@ def test_panels_are_chosen_compared_looked_into_and_saved(named, tmp_path):
     named.locator(".nbx-names").fill("dog, tree, car")
     named.locator("#run-compare").click()
     named.wait_for_function("() => document.querySelectorAll('.nbx-photo canvas').length === 4")
-    assert "3 panels compared" in named.locator(".nbx-told").inner_text()
-    assert named.locator("#words textarea").input_value() == "dog, tree, car"
+    expect(named.locator(".nbx-told")).to_contain_text("3 panels compared")
+    expect(named.locator("#words textarea")).to_have_value("dog, tree, car")
     notes = named.locator(".nb-figure figcaption").all_inner_texts()
     assert [n.split("\n")[0] for n in notes[1:]] == ["(b) clip", "(c) sclip + pamr", "(d) sclip"]
     assert all(" s, " in n and " MB" in n for n in notes[1:])
@@ -52,7 +53,8 @@ def test_panels_are_chosen_compared_looked_into_and_saved(named, tmp_path):
     named.locator(".nb-key").nth(1).click()
     assert [named.evaluate(pixels, i) for i in range(4)] == plain
     named.locator(".nbx-title").nth(2).click()
-    assert named.evaluate(pixels, 1) != plain[1] and "differ from (d)" in named.locator(".nbx-grid").inner_text()
+    assert named.evaluate(pixels, 1) != plain[1]
+    expect(named.locator(".nbx-grid")).to_contain_text("differ from (d)")
     assert named.evaluate(pixels, 0) == plain[0], "the photo itself changed"
     box = named.locator(".nbx-photo").nth(1).bounding_box()
     named.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.6 * box["height"])
@@ -60,7 +62,7 @@ def test_panels_are_chosen_compared_looked_into_and_saved(named, tmp_path):
     assert all(one in ("dog", "tree", "car", "–") for one in named.locator(".nbx-photo em").all_inner_texts() if one)
 
     named.locator(".nb-caption summary").nth(1).click()
-    assert "Names: dog, tree, car." in named.locator(".nb-caption p:visible").first.inner_text()
+    expect(named.locator(".nb-caption p:visible").first).to_contain_text("Names: dog, tree, car.")
     pdf = _saved(named, tmp_path, "pdf")
     assert pdf.name.endswith("-comparison.pdf") and pdf.read_bytes().startswith(b"%PDF")
     with zipfile.ZipFile(_saved(named, tmp_path, "zip")) as archive:
@@ -73,34 +75,35 @@ def test_panels_are_chosen_compared_looked_into_and_saved(named, tmp_path):
 
 def test_what_cannot_be_compared_is_said_and_the_panels_stay(named):
     _compare(named, ("clip", "none", ""))
-    assert named.locator("#run-compare").is_disabled()
+    expect(named.locator("#run-compare")).to_be_disabled()
     named.locator(".nbx-method").select_option("sclip")
     named.locator(".nbx [data-do=add]").click()
     named.locator(".nbx-names").fill(" , ")
     named.locator("#run-compare").click()
     named.wait_for_selector(".nbx-told [data-kind=error]")
-    assert "name" in named.locator(".nbx-told").inner_text() and len(named.evaluate(CHOSEN)) == 2
+    expect(named.locator(".nbx-told")).to_contain_text("name")
+    assert len(named.evaluate(CHOSEN)) == 2
 
 
 def test_a_page_opened_in_german_is_german_to_the_engines_last_word(visit):
     page = visit(locale="de-DE")
     wait_for_status(page, "Masken in")
     settle(page)
-    assert page.locator("#find").inner_text() == "Finden"
-    assert "mitgelieferte Modelle" in page.locator(".nb-models").inner_text()
+    expect(page.locator("#find")).to_have_text("Finden")
+    expect(page.locator(".nb-models")).to_contain_text("mitgelieferte Modelle")
     page.locator("#name [data-settings]", has_text="Einstellungen").click()
     page.wait_for_selector("#find-threshold")
-    assert "Schwelle" in page.locator("#find-threshold").inner_text()
+    expect(page.locator("#find-threshold")).to_contain_text("Schwelle")
     page.locator("#find-threshold textarea, #find-threshold input").first.fill("7")
     page.keyboard.press("Escape")
     page.locator("#find").click()
     page.wait_for_function("() => document.querySelector('#status .nb-status')?.dataset.kind === 'error'")
-    assert "Schwelle muss" in page.locator("#status").inner_text()
+    expect(page.locator("#status")).to_contain_text("Schwelle muss")
     page.locator("[data-view-name=compare]").click()
-    assert page.locator("#run-compare").inner_text() == "Vergleichen"
-    assert "CLIPs Felder" in page.locator(".nbx-about").inner_text()
+    expect(page.locator("#run-compare")).to_have_text("Vergleichen")
+    expect(page.locator(".nbx-about")).to_contain_text("CLIPs Felder")
     page.locator("#models-button button").click()
     page.wait_for_selector("#nb-models")
-    assert "Kleine Modelle, von uns" in page.locator("#nb-models").inner_text()
+    expect(page.locator("#nb-models")).to_contain_text("Kleine Modelle, von uns")
     page.locator("#nb-models td summary").first.click()
-    assert page.locator("#nb-models .nb-readme").first.is_visible()
+    expect(page.locator("#nb-models .nb-readme").first).to_be_visible()
