@@ -116,13 +116,13 @@ SERVER = {
     "knows_words": " Mitgeliefert: nur Gezeichnetes (englisch), etwa {words}.",
     "hint_replace": "Was soll stattdessen dort stehen?",
     "hint_restyle": "Wie soll es aussehen? Die Form bleibt.",
-    "hint_move": "Auf dem Foto ziehen, an einer Ecke die Größe. Das Loch wird gefüllt.",
     "hint_recolor": "Andere Farbe; Licht und Schatten bleiben.",
     "hint_extend": "Ein größeres Foto; was jenseits liegt, wird gemalt.",
     "hint_blur": "Alles andere wird unscharf.",
     "what_is_picked": "Gewähltes",
     "fetch_failed": "Die Modelle {preset} konnten nicht geladen werden: der Server ist nicht zu erreichen oder "
     "antwortet nicht. Nichts wurde geändert.",
+    "hint_move": "Auf dem Foto ziehen, an einer Ecke die Größe.",
 }  # fmt: skip
 
 BROWSER = {

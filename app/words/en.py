@@ -126,13 +126,13 @@ SERVER = {
     "knows_words": " Built in: drawn things only, such as {words}.",
     "hint_replace": "What shall stand there instead?",
     "hint_restyle": "What shall it look like? Its shape stays.",
-    "hint_move": "Drag it on the photo, pull a corner for its size. The hole is filled.",
     "hint_recolor": "Another colour; light and shade stay.",
     "hint_extend": "A larger photo; what lies beyond is painted.",
     "hint_blur": "All else goes out of focus; it stays sharp.",
     "what_is_picked": "what is picked",
     "fetch_failed": "The {preset} models could not be downloaded: the model server cannot be reached or does not "
     "answer. Nothing changed.",
+    "hint_move": "Drag it on the photo; a corner sets its size.",
 }  # fmt: skip
 
 BROWSER = {
