@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import AsyncIterator
-=======
 import time
-from collections.abc import Iterator
->>>>>>> f0b4b1a (Everything one works with is in view at 1280 by 720: the list of masks gives way, settings in a drawer; Del removes, the line gives way, undo brings the pick back, trident by default and no crumbs nobody is sure of)
+from collections.abc import AsyncIterator
 from tempfile import TemporaryDirectory
 
 import gradio as gr
@@ -59,9 +55,6 @@ class Views:
             except NamebrushError as error:
                 return None, texts.status(Told(session.heard(str(error)), "error"))
 
-<<<<<<< HEAD
-        async def switch(session, event: gr.EventData):
-=======
         def switched(session, preset, told):
             """The panel after switching: closed where it went well, else as it was, with what went wrong."""
             if told is None or told.kind in ("done", "hint"):
@@ -69,8 +62,7 @@ class Views:
             failed = {"preset": preset, "text": told.text, "details": told.details} if told.kind == "error" else None
             return {**models.described(session), "failed": failed}
 
-        def switch(session, event: gr.EventData):
->>>>>>> f0b4b1a (Everything one works with is in view at 1280 by 720: the list of masks gives way, settings in a drawer; Del removes, the line gives way, undo brings the pick back, trident by default and no crumbs nobody is sure of)
+        async def switch(session, event: gr.EventData):
             preset = str(event._data["value"])
 
             def show(told):
