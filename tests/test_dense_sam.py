@@ -5,6 +5,7 @@ import pytest
 import torch
 from segment_anything.modeling.image_encoder import add_decomposed_rel_pos, window_partition
 
+from pipeline.dense import sam_blocks
 from pipeline.dense.affinity import (
     LIVE_ARRAYS,
     affinity_blocks,
@@ -158,3 +159,32 @@ def test_one_run_gives_embedding_values_and_attention(config, size):
     torch.testing.assert_close(features.attention.rows(0, h * w), expected, atol=2e-6, rtol=1e-4)
     torch.testing.assert_close(features.attention.rows(3, 11), expected[:, 3:11], atol=2e-6, rtol=1e-4)
     torch.testing.assert_close(features.values, values[:, :h, :w].flatten(1, 2), atol=2e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("budget", [64 * 2**20, 4 * 36**2, 1], ids=["all at once", "one head of a window", "least"])
+@pytest.mark.parametrize("config", SAMS.values(), ids=SAMS)
+@torch.no_grad()
+def test_every_block_equals_the_librarys_for_several_images_and_any_memory(config, budget, monkeypatch):
+    encoder = sam_of(**config).image_encoder
+    monkeypatch.setattr(sam_blocks, "BIAS_BYTES", budget)
+    monkeypatch.setattr(sam_blocks, "MLP_TOKENS", 100)
+    biases, original = [], sam_blocks.relative_bias
+
+    def watched(*given):
+        bias = original(*given)
+        biases.append(0 if bias is None else 4 * bias.numel())
+        return bias
+
+    monkeypatch.setattr(sam_blocks, "relative_bias", watched)
+    images = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(4))
+    tokens = sam_blocks.embed(encoder, images)
+    before = tokens.clone()
+    for block in encoder.blocks:
+        ours, theirs = sam_blocks.run_block(block, tokens), block(tokens)
+        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-5)
+        assert torch.equal(tokens, before), "a block's input is not its own to change"
+        tokens = theirs
+        before = tokens.clone()
+    torch.testing.assert_close(sam_blocks.encode_images(encoder, images), encoder(images), atol=5e-5, rtol=1e-4)
+    assert bool(max(biases)) == bool(config.get("use_rel_pos"))
+    assert max(biases) <= max(budget, 4 * 16 * 256), "no more than fits, or one row of places"

@@ -1,9 +1,9 @@
 """One run of SAM's image encoder gives both what prompts need and what Trident's affinity needs.
 
-All blocks but the last are called as `segment_anything` has them; the last is computed beside the module from its own
-weights, so that its values and, row by row, its attention can be read without a second run and without ever holding
-the attention of all heads. Works for every `ImageEncoderViT`: any grid, any stride, with or without relative
-positions, the last block windowed or global.
+The blocks are computed beside the module from its own weights (`sam_blocks`); of the last one its values and, row by
+row, its attention can be read without a second run and without ever holding the attention of all heads. Works
+for every `ImageEncoderViT`: any grid, any stride, with or without relative positions, the last block windowed or
+global.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from segment_anything.modeling.image_encoder import get_rel_pos, window_partition, window_unpartition
+from segment_anything.modeling.image_encoder import get_rel_pos
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor, nn
 
 from ..progress import Progress
 from ..records import SamEmbedding
-from .affinity import BLOCK_BYTES, rows_per_block
 from .precision import half_precision
+from .sam_blocks import attend, embed, finish, join_windows, run_block, window_qkv, window_side
 from .trunk import Grid
 
 
@@ -138,12 +138,10 @@ def encode_sam(sam: nn.Module, pixels: np.ndarray, progress: Progress | None = N
 def _encode(sam: nn.Module, pixels: np.ndarray, progress: Progress) -> SamFeatures:
     image, input_size = prepare(sam, pixels)
     encoder = sam.image_encoder
-    tokens = encoder.patch_embed(image)
-    if encoder.pos_embed is not None:
-        tokens = tokens + encoder.pos_embed
+    tokens = embed(encoder, image)
     for index, block in enumerate(encoder.blocks[:-1]):
         progress.step("Finding edges in the photo", index / len(encoder.blocks))
-        tokens = block(tokens)
+        tokens = run_block(block, tokens)
     progress.step("Finding edges in the photo", (len(encoder.blocks) - 1) / len(encoder.blocks))
     tokens, values, attention = _last_block(encoder.blocks[-1], tokens, _valid(encoder, tokens, input_size))
     features = encoder.neck(tokens.permute(0, 3, 1, 2))
@@ -159,39 +157,14 @@ def _valid(encoder: nn.Module, tokens: Tensor, input_size: tuple[int, int]) -> G
 def _last_block(block: nn.Module, tokens: Tensor, valid: Grid) -> tuple[Tensor, Tensor, SamAttention]:
     """Output [1, g, g, width] of the last block, its values at the valid places, and its attention."""
     grid = (tokens.shape[1], tokens.shape[2])
-    normed, padded = block.norm1(tokens), grid
-    if block.window_size > 0:
-        normed, padded = window_partition(normed, block.window_size)
-    side = (normed.shape[1], normed.shape[2])
-    heads = block.attn.num_heads
-    qkv = block.attn.qkv(normed).flatten(1, 2).unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
-    q, k, v = qkv.unbind(0)
+    side = window_side(block, grid)
+    q, k, v = window_qkv(block, tokens)
     tables = None
     if block.attn.use_rel_pos:
         down, across = block.attn.rel_pos_h, block.attn.rel_pos_w
         tables = (get_rel_pos(side[0], side[0], down), get_rel_pos(side[1], side[1], across))
-    parts = (padded[0] // side[0], padded[1] // side[1])
-    attention = SamAttention(q, k, side, parts, valid, tables)
-    mixed, values = _attended(attention, v), v.transpose(1, 2).unflatten(1, side)
-    mixed = block.attn.proj(mixed.transpose(1, 2).flatten(2).unflatten(1, side))
-    values = values.flatten(3)
-    if block.window_size > 0:
-        mixed = window_unpartition(mixed, block.window_size, padded, grid)
-        values = window_unpartition(values, block.window_size, padded, grid)
-    tokens = tokens + mixed
-    tokens = tokens + block.mlp(block.norm2(tokens))
-    values = values[0, : valid[0], : valid[1]].unflatten(-1, (heads, -1)).flatten(0, 1).transpose(0, 1)
-    return tokens, values.contiguous(), attention
-
-
-def _attended(attention: SamAttention, values: Tensor) -> Tensor:
-    """Attention times values for every place of every part, in blocks of rows: [parts, heads, side * side, c]."""
-    places = attention.side[0] * attention.side[1]
-    step = rows_per_block(attention.heads, places, BLOCK_BYTES)
-    mixed = torch.empty_like(values)
-    for part in range(len(values)):
-        for start in range(0, places, step):
-            index = torch.arange(start, min(start + step, places), device=values.device)
-            rows = attention._part_rows(part, index // attention.side[1], index % attention.side[1])
-            mixed[part][:, index] = (rows.flatten(2) @ values[part].float()).to(values.dtype)
-    return mixed
+    parts = (-(-grid[0] // side[0]), -(-grid[1] // side[1]))
+    attention = SamAttention(q.flatten(2, 3), k.flatten(2, 3), side, parts, valid, tables)
+    values = join_windows(v, grid)[0, : valid[0], : valid[1]]
+    values = values.unflatten(-1, (block.attn.num_heads, -1)).flatten(0, 1).transpose(0, 1)
+    return finish(block, tokens, attend(block.attn, q, k, v)), values.contiguous(), attention

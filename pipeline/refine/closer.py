@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from ..dense.sam_blocks import encode_images
 from ..dense.sam_features import prepare
 from ..device import on_device
 from ..models.records import SamModel
@@ -50,8 +51,9 @@ def encode_cuts(sam: SamModel, pixels: np.ndarray, cuts: Sequence[Box]) -> list[
     for start in range(0, len(cuts), BATCH):
         parts = [pixels[y0:y1, x0:x1] for x0, y0, x1, y1 in cuts[start : start + BATCH]]
         inputs = [prepare(sam.sam, np.ascontiguousarray(part)) for part in parts]
+        images = torch.cat([image for image, _ in inputs])
         with on_device(device_of(sam), Progress()):
-            features = sam.sam.image_encoder(torch.cat([image for image, _ in inputs])).float().cpu().numpy()
+            features = encode_images(sam.sam.image_encoder, images).float().cpu().numpy()
         made += [
             SamEmbedding(features[i : i + 1], inputs[i][1], part.shape[:2]) for i, part in enumerate(parts)
         ]
