@@ -16,12 +16,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 # beside it a search took seven times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from app import flags, permissions
+from app import flags, folders, permissions
 
 # Before the page is built: a wrong value is said at once, and the page starts with the models that were asked for.
 given = flags.parse(sys.argv[1:] if __name__ == "__main__" else ())
 os.environ["NAMEBRUSH_PRESET"] = given.preset
 permissions.serve(given)
+folders.of_flags(given.state_dir)
 
 from app.build import build_demo  # noqa: E402
 from app.serve import serve  # noqa: E402

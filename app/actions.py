@@ -22,14 +22,13 @@ from pipeline.models.revisions import revisions_of
 from pipeline.progress import Progress
 from pipeline.records import Photo, Segmentation
 
-from . import engine, estimate, examples, texts
+from . import engine, estimate, examples, keeper, texts
+from .account import PER_PIXEL
 from .opening import MAX_MEGAPIXELS, open_picture
 from .remains import arrived, carried, gone, remaining
-from .session import MAX_BYTES, MAX_STEPS, Session
+from .session import Session
 from .texts import Told
 
-#: Bytes of memory a session that is opened may take, however little one visitor's history may hold: two large photos.
-LEAST_SESSION = 1 << 30
 #: Kinds of change that leave what is picked as it is and change the rest.
 KEEPING = ("blur", "background", "cutout")
 #: Kinds after which what was picked is there still, and stays picked.
@@ -47,6 +46,15 @@ def need_photo(session: Session) -> Step:
     return session.step
 
 
+def need_room(session: Session, photo: Photo) -> None:
+    """Make room for work on a photo, before it begins.
+
+    Raises:
+        NamebrushError: there is no memory for it, even with everything else on the disk.
+    """
+    keeper.room(session, PER_PIXEL * photo.size[0] * photo.size[1])
+
+
 def open_photo(session: Session, source: str | Path, check: Callable[[], None] | None = None) -> Told:
     """Open a visitor's photo as a new step; whatever ran for the photo before is told to stop.
 
@@ -55,17 +63,17 @@ def open_photo(session: Session, source: str | Path, check: Callable[[], None] |
         source: the file.
         check: called about ten times a second while it is decoded; what it raises ends that.
     """
+    keeper.admit(session)
     return _opened(session, open_picture(source, session, check))
 
 
-def open_example(session: Session, source: str | Path) -> Told:
+def open_example(session: Session, index: int) -> Told:
     """Open one of our own photos as a new step, without another process: they are trusted."""
-    from pipeline.photo import open_photo as read
-
-    return _opened(session, read(source))
+    return _opened(session, examples.opened(index))
 
 
 def _opened(session: Session, photo: Photo) -> Told:
+    need_room(session, photo)
     session.stop()
     height, width = photo.size
     line = session.say("opened", name=texts.short(photo.name, 40), width=width, height=height)
@@ -96,6 +104,7 @@ def find(session: Session, words: str, options: dict, progress: Progress) -> Tol
     if not words.strip():
         raise NamebrushError(session.say("type_names"))
     estimate.admit_search(session.preset, base.photo.size, words, options, session.say)
+    need_room(session, base.photo)
     start = time.perf_counter()
     pipeline = engine.get_pipeline(progress, session.preset)
     found = examples.find(pipeline, base.photo, words, options, progress)
@@ -168,6 +177,7 @@ def change(session: Session, kind: str, prompt: str, options: dict, progress: Pr
         raise NamebrushError(session.say("needs_words", kind=session.say(f"kind_{kind}").lower()))
     hole = sum(r.area for r in picked)
     estimate.admit_change(session.preset, base.photo.size, kind, options, hole, session.say)
+    need_room(session, base.photo)
     start = time.perf_counter()
     if kind in ("remove", "replace"):  # what is left of a thing is seen at once
         options = {"ample": True, **options}
@@ -216,7 +226,8 @@ def choose(session: Session, number: int) -> Told:
         raise NamebrushError(session.say("pick_first"))
     images, seeds = base.edit.images, base.edit.seeds
     told = Told(session.say("chosen", number=number + 1, count=len(images), seed=seeds[number]))
-    beside = [s for s in session.history.steps if s.edit is base.edit and s.choice == number]
+    same = (s for s in session.history.steps if s.parent == base.parent and s.choice == number)
+    beside = [s for s in same if s.edit is base.edit]
     if beside:
         session.jump(beside[0].id)
         session.comparing = images[number].size == base.edit.photo.size
@@ -234,12 +245,12 @@ def open_session(session: Session, path: str | Path, progress: Progress) -> Told
     Raises:
         NamebrushError: it is no session file, or it is damaged; nothing has changed then.
     """
-    history = read_session(path, progress, MAX_MEGAPIXELS, max(2 * MAX_BYTES, LEAST_SESSION))
-    history = history.trimmed(MAX_STEPS, MAX_BYTES)
+    keeper.admit(session)
+    history = read_session(path, progress, MAX_MEGAPIXELS, keeper.most_session())
     session.stop()
-    session.history, session.picked, session.corner, session.comparing = history, (), None, False
-    session.suggestions, session.compared, session.explained, session.kept = (), (), (), history.steps
-    return Told(session.say("session_opened", steps=session.count(len(history.steps), "step")))
+    session.put(history)
+    session.kept = session.history.steps
+    return Told(session.say("session_opened", steps=session.count(len(session.history.steps), "step")))
 
 
 def words_of(session: Session) -> str:

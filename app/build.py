@@ -17,8 +17,6 @@ from .engine import PRESET
 from .events import NEAR, Wiring
 from .words import en, say
 
-DAY = 24 * 3600
-
 
 def edit_kinds() -> tuple[str, ...]:
     """The kinds of change the engine knows and the page has words for, in the engine's order."""
@@ -56,9 +54,7 @@ def build_demo() -> gr.Blocks:
             shown = name in KINDS[first].fields
             edit_controls.append(control(EditSettings, name, f"edit-{name}", visible=shown))
 
-    with gr.Blocks(
-        title="Namebrush", analytics_enabled=False, delete_cache=(DAY // 4, DAY // 2), fill_width=True
-    ) as demo:
+    with gr.Blocks(title="Namebrush", analytics_enabled=False, fill_width=True) as demo:
         page = layout.build(panel, near, edit_kinds())
         page.tabs = tabs
         Wiring(page, find_controls, edit_controls, save_controls)

@@ -15,9 +15,11 @@ from pipeline.errors import NamebrushError
 from pipeline.models.catalog import CHECKPOINTS, PRESETS
 from pipeline.palette import hex_color
 from pipeline.progress import Progress
+from pipeline.records import Segmentation
 from pipeline.refine.names import REFINEMENTS
 
-from . import engine, estimate, permissions, texts
+from . import engine, estimate, keeper, permissions, plain, texts
+from .account import PER_PIXEL
 from .files import stem
 from .pictures import as_index, as_picture, file_of, written
 from .session import Session
@@ -87,19 +89,29 @@ def compare(
         raise NamebrushError(session.say("compare_empty"))
     what = permissions.check_entries(what)
     estimate.admit_comparison(session.preset, session.step.photo.size, words, what, options, session.say)
+    keeper.room(session, PER_PIXEL * session.step.photo.size[0] * session.step.photo.size[1])
     start = time.perf_counter()
     pipeline = engine.get_pipeline(progress, session.preset)
     options = {k: v for k, v in options.items() if k not in ("method", "refine")}
-    found = pipeline.compare(
-        session.step.photo, words, what, progress=progress, alone=alone, others=engine.beside, **options
+    session.compared = pipeline.compare(
+        session.step.photo, words, what, progress=progress, alone=alone, others=engine.beside, keep=small, **options
     )
-    # Probabilities are large and no panel shows them.
-    session.compared = tuple(replace(one, scores=np.zeros((1, 1, 1), np.float32)) for one in found)
     session.compared_words = words
     took = texts.seconds(time.perf_counter() - start)
-    told = Told(session.say("compared", count=len(found), seconds=took))
-    notes = dict.fromkeys(session.heard(n) for one in found for n in one.notes)
+    told = Told(session.say("compared", count=len(session.compared), seconds=took))
+    notes = dict.fromkeys(session.heard(n) for one in session.compared for n in one.notes)
     return replace(told, text=" ".join([told.text, *notes]))
+
+
+def small(one: Segmentation) -> Segmentation:
+    """What the page and a figure show of a panel: at most `plain.LONG_SIDE` pixels a side, without probabilities.
+
+    At 50 megapixels a panel takes a few megabytes in place of more than two hundred. Shares of pixels are then
+    counted on the smaller labels.
+    """
+    if max(one.photo.size) > plain.LONG_SIDE:
+        one = plain.shown_segmentation(one.photo, one)
+    return replace(one, scores=np.zeros((1, 1, 1), np.float32))
 
 
 def panels(session: Session, folder: str) -> dict:

@@ -57,6 +57,19 @@ def knows(preset: str, photo: str) -> bool:
     return made is not None and any(photo in key for key in made.cache.keys() if isinstance(key, tuple))
 
 
+def all_held() -> list:
+    """All pipelines that are in memory."""
+    return list(_pipelines.values())
+
+
+def model_bytes() -> int:
+    """Bytes of the weights of all pipelines in memory, those that several share once."""
+    weights: dict[int, int] = {}
+    for pipeline in all_held():
+        weights.update(pipeline.models.weights())
+    return sum(weights.values())
+
+
 def get_pipeline(progress: Progress | None = None, preset: str | None = None):
     """The shared pipeline of a preset. It fetches and loads no weights: a part is loaded when it is first used.
 

@@ -19,9 +19,10 @@ from pipeline.errors import NamebrushError
 from . import actions, examples, files, masks, needs, permissions, plain, texts
 from .controls import Control, read
 from .layout import Page
+from .pictures import handed_over
 from .queues import LONG, PRIVATE, QUICK, UNQUEUED
 from .scheduler import Work
-from .screen import attempt, go, outputs, picked, picked_outputs, screen
+from .screen import attempt, failed, go, outputs, picked, picked_outputs, screen
 from .session import Session
 from .texts import Told
 from .views import Views
@@ -88,7 +89,7 @@ class Wiring(Views):
 
         def open_example(session, index):
             example = examples.examples()[index]
-            told = attempt(lambda: actions.open_example(session, example.path), session)
+            told = attempt(lambda: actions.open_example(session, index), session)
             return {**self.show(session, told), page.words: example.words}
 
         def first(session):
@@ -300,7 +301,7 @@ class Wiring(Views):
     def downloads(self) -> None:
         """Write a file when its button is pressed, then let the browser fetch it.
 
-        Gradio keeps a copy for the browser until its cache is cleaned; ours is deleted at once.
+        It lies in Gradio's folder until the sweeper finds it old.
         """
         page = self.page
 
@@ -313,12 +314,12 @@ class Wiring(Views):
                     with files.written(session, kind, saving) as path:
                         told = Told(session.say("ready", name=path.name))
                         yield {
-                            page.file: str(path), page.status: texts.status(told),
+                            page.file: handed_over(path, page.canvas.GRADIO_CACHE), page.status: texts.status(told),
                             page.history: texts.history(session),
                         }  # fmt: skip
                         return
-                except NamebrushError as error:
-                    told = Told(session.heard(str(error)), "error")
+                except (NamebrushError, OSError) as error:
+                    told = failed(error, session)
                 yield {page.file: None, page.status: texts.status(told)}
 
             return save

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 
 from pipeline.cache import ByteCache
+from pipeline.history import Step
 from pipeline.progress import Progress
 from pipeline.records import Photo, Segmentation
 
@@ -46,6 +47,32 @@ def examples() -> tuple[Example, ...]:
         return ()
     entries = json.loads(listing.read_text(encoding="utf-8"))
     return tuple(Example(FOLDER / e["file"], e["words"], e["title"]) for e in entries)
+
+
+@cache
+def photo(index: int) -> Photo:
+    """The photo of an example, one record for all visitors.
+
+    Raises:
+        IndexError: there is no such example.
+    """
+    from pipeline.photo import open_photo
+
+    return open_photo(examples()[index].path)
+
+
+def is_arrival(step: Step) -> bool:
+    """Whether a page makes this step by itself when an example is opened: its photo, or what its own words find."""
+    shown = step.photo
+    if step.kind not in ("open", "segment") or any(v is not None for v in (shown.alpha, shown.exif, shown.icc)):
+        return False
+    words = _hashes().get(shown.hash)
+    return words is not None and (step.kind == "open" or step.call.get("classes") == words)
+
+
+def kept() -> ByteCache:
+    """What was found in examples, for all visitors."""
+    return _found
 
 
 def _thumb(path: Path) -> str:

@@ -19,13 +19,15 @@ from typing import NoReturn
 
 from pipeline.models.catalog import PRESETS
 
+from . import limits
+
 LOOPBACK = "127.0.0.1"
 #: Read where a flag is not given; the Space's own variables are `SPACE_ID` and `SPACE_HOST`.
 VARIABLES = {
     "host": "GRADIO_SERVER_NAME", "port": "PORT", "preset": "NAMEBRUSH_PRESET",
     "allow_presets": "NAMEBRUSH_ALLOW_PRESETS", "allow_models": "NAMEBRUSH_ALLOW_MODELS",
     "trusted_host": "NAMEBRUSH_TRUSTED_HOSTS", "root_path": "NAMEBRUSH_ROOT_PATH", "auth": "NAMEBRUSH_AUTH",
-    "mcp": "NAMEBRUSH_MCP",
+    "mcp": "NAMEBRUSH_MCP", "state_dir": "NAMEBRUSH_STATE", "memory": "NAMEBRUSH_MEMORY",
 }  # fmt: skip
 _HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:]+\]?")
 _YES = {"": False, "0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
@@ -46,6 +48,8 @@ class Flags:
         auth: pairs of user and password; empty: whoever reaches the page may use it.
         mcp: the endpoints are offered as tools too.
         hosted: it is a Space.
+        state_dir: where files of the server lie, see `folders`; "" in the system's folder for temporary files.
+        memory: bytes of memory that may be used; None: the machine's or its container's.
     """
 
     host: str = LOOPBACK
@@ -58,6 +62,8 @@ class Flags:
     auth: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     mcp: bool = False
     hosted: bool = False
+    state_dir: str = ""
+    memory: int | None = None
 
 
 def is_loopback(host: str) -> bool:
@@ -99,6 +105,9 @@ def _parser() -> _Parser:
     add("--root-path", metavar="PATH", help="where the page lies behind a proxy, such as /namebrush")
     add("--auth", metavar="USER:PASSWORD", help="who may use it, or @FILE with one such line for each")
     add("--mcp", action="store_const", const="1", help="offer the endpoints as tools for assistants")
+    add("--state-dir", metavar="FOLDER", help="where visitors' steps and all other files lie while they are needed")
+    add("--memory", metavar="AMOUNT", help="how much memory may be used, such as 4GB; the machine's or its "
+        "container's if left out")
     return parser
 
 
@@ -136,8 +145,15 @@ def parse(argv: Sequence[str] = (), environ: Mapping[str, str] | None = None) ->
     return Flags(
         host, _port(value("port")), preset, tuple(p for p in PRESETS if p in (preset, *offered)),
         _switch(value("allow_models"), "allow_models"), trusted, _root(value("root_path")), _auth(value("auth")),
-        _mcp(value("mcp")), hosted,
+        _mcp(value("mcp")), hosted, value("state_dir"), _memory(value("memory")),
     )  # fmt: skip
+
+
+def _memory(text: str) -> int | None:
+    try:
+        return limits.parse_bytes(text) if text else None
+    except ValueError as error:
+        _refuse(f"--memory: {error}.")
 
 
 def _split(text: str) -> list[str]:

@@ -12,8 +12,6 @@ from .session import DEFAULT_LAYERS, Session
 from .words import say
 
 HERE = Path(__file__).resolve().parent
-#: Seconds a session is kept after its last change.
-KEPT = 6 * 3600
 CHIP_JS = """
 element.addEventListener('click', (e) => {
   const b = e.target.closest('button[data-%(key)s]');
@@ -103,7 +101,7 @@ def build(options_panel, change_panel, kinds: tuple[str, ...]) -> Page:
         change_panel: called below the kinds of change; makes the controls of what some of them ask for.
         kinds: the kinds of change the engine knows.
     """
-    p = {"session": gr.State(Session(), time_to_live=KEPT)}
+    p = {"session": gr.State(Session())}
     with gr.Row(elem_id="top"):
         p["header"] = _own(HEADER, "header", HEADER_JS)
         p["models_button"] = gr.HTML(

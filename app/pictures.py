@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from pathlib import Path
 from secrets import token_hex
 
@@ -40,13 +42,41 @@ def as_index(index: np.ndarray) -> bytes:
     return data.tobytes()
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room on the disk."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def written(data: bytes, name: str, folder: str | Path) -> str:
-    """Write bytes into a folder of their own below `folder`, under a name nobody can guess; returns the path."""
+    """Write bytes into a folder of their own below `folder`, under a name nobody can guess; returns the path.
+
+    Raises:
+        OSError: the disk is full, or refuses; nothing is left there then.
+    """
     target = Path(folder) / token_hex(16)
     target.mkdir(parents=True)
     path = target / name
-    path.write_bytes(data)
+    try:
+        path.write_bytes(data)
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
     return str(path)
+
+
+def handed_over(path: Path, folder: str | Path) -> str:
+    """Move a file into a folder of its own below `folder`, from where the browser fetches it; returns its path.
+
+    Raises:
+        OSError: as `written`.
+    """
+    target = Path(folder) / token_hex(16)
+    target.mkdir(parents=True)
+    try:
+        return str(shutil.move(path, target / path.name))
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
 
 
 def file_of(path: str) -> dict:

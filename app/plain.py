@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from secrets import token_hex
 from weakref import WeakKeyDictionary
 
 import cv2
@@ -21,6 +20,7 @@ from pipeline.records import Photo, Prompt, Region, Segmentation
 
 from .actions import need_photo, pick_at
 from .masks import hand_made
+from .pictures import written
 from .session import LAYERS, Session
 from .texts import Told
 
@@ -141,9 +141,7 @@ def write_shown(pixels: np.ndarray, folder: str | Path, lossless: bool = False) 
     JPEG without chroma subsampling keeps thin coloured outlines clean at a tenth of the bytes of a PNG; `lossless`
     writes a PNG for views whose pixels are compared.
     """
-    target = Path(folder) / token_hex(16)
-    target.mkdir(parents=True)
-    path = target / ("view.png" if lossless else "view.jpg")
+    name = "view.png" if lossless else "view.jpg"
     if lossless:
         options = [cv2.IMWRITE_PNG_COMPRESSION, 2]
     else:
@@ -151,11 +149,10 @@ def write_shown(pixels: np.ndarray, folder: str | Path, lossless: bool = False) 
             cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY,
             cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
         ]  # fmt: skip
-    ok, data = cv2.imencode(path.suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    ok, data = cv2.imencode(name[-4:], cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
     if not ok:
-        raise OSError(f"The picture could not be encoded as {path.suffix}.")
-    path.write_bytes(data.tobytes())
-    return str(path)
+        raise OSError(f"The picture could not be encoded as {name[-4:]}.")
+    return written(data.tobytes(), name, folder)
 
 
 def compose(session: Session) -> np.ndarray:

@@ -9,7 +9,7 @@ Pictures are files in Gradio's cache under names nobody can guess; each visitor 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -154,7 +154,7 @@ def scene(session: Session, folder: str) -> dict:
     titles = region_titles(regions)
     index = _index(segmentation, folder) if regions else None
     height, width = step.photo.size
-    return {
+    made = {
         "stamp": session.stamp,
         "photo": {
             "file": _photo_file(step.photo, folder), "width": width, "height": height,
@@ -172,7 +172,22 @@ def scene(session: Session, folder: str) -> dict:
         "candidates": _candidates(step, folder),
         "scores": None if segmentation is None else _scores(segmentation, colors, folder),
         "suggestions": [n for n in session.suggestions if n not in _typed(segmentation)],
+        "token": session.token,
     }  # fmt: skip
+    session.showing = frozenset(_paths(made))
+    return made
+
+
+def _paths(made) -> Iterator[str]:
+    """The files that a scene names."""
+    if isinstance(made, dict):
+        if "meta" in made:
+            yield made["path"]
+        for value in made.values():
+            yield from _paths(value)
+    elif isinstance(made, list) and made and isinstance(made[0], dict):
+        for value in made:
+            yield from _paths(value)
 
 
 def _scores(segmentation: Segmentation, colors, folder: str) -> dict | None:

@@ -13,6 +13,7 @@ from pipeline.errors import Cancelled, NamebrushError
 
 from . import plain, texts
 from .layout import Page
+from .pictures import is_full
 from .scene import scene
 from .session import Session
 from .texts import Told
@@ -23,18 +24,34 @@ log = logging.getLogger("namebrush")
 def attempt(work: Callable[[], Told | None], session: Session | None = None) -> Told | None:
     """Run an action; what goes wrong becomes the line that is shown, and everything else on the page stays."""
     session = session or Session()
+    told = _attempted(work, session)
+    if not session.notices:
+        return told
+    waiting, session.notices = session.notices, []
+    lines = [session.say(key) for key in waiting]
+    return Told(" ".join([*lines, *([told.text] if told else [])]), "error" if told is None else told.kind)
+
+
+def failed(error: Exception, session: Session) -> Told:
+    """The line about what went wrong, in the visitor's language; what no person can have caused is logged."""
+    if is_full(error) or is_full(error.__cause__):
+        return Told(session.say("disk_full"), "error")
+    if isinstance(error, NamebrushError):
+        return Told(session.heard(str(error)), "error")
+    log.error("An action failed", exc_info=error)
+    return Told(session.say("failed", name=type(error).__name__), "error")
+
+
+def _attempted(work: Callable[[], Told | None], session: Session) -> Told | None:
     say = session.say
     try:
         return work()
     except Cancelled:
         return Told(say("stopped"), "stopped")
-    except NamebrushError as error:
-        return Told(session.heard(str(error)), "error")
     except MemoryError:
         return Told(say("no_memory"), "error")
     except Exception as error:
-        log.exception("An action failed")
-        return Told(say("failed", name=type(error).__name__), "error")
+        return failed(error, session)
 
 
 def outputs(page: Page) -> list:
@@ -89,8 +106,13 @@ def screen(page: Page, session: Session, told: Told | None) -> dict:
     if step is None:
         return update
     segmentation = step.segmentation
+    try:
+        surface = _plain(page, session) if session.plain else {page.canvas: scene(session, page.canvas.GRADIO_CACHE)}
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return {**update, page.status: texts.status(Told(session.say("disk_full"), "error"))}
     by_words = segmentation is not None and segmentation.method != "by hand"
-    surface = _plain(page, session) if session.plain else {page.canvas: scene(session, page.canvas.GRADIO_CACHE)}
     return {
         **update,
         **surface,

@@ -7,9 +7,24 @@ import os
 import sys
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from . import engine, examples, guard, limits, opening, permissions, queues, theme, zero
+from . import (
+    endings,
+    engine,
+    examples,
+    folders,
+    gradio_sessions,
+    guard,
+    keeper,
+    opening,
+    permissions,
+    queues,
+    theme,
+    zero,
+)
 from .flags import Flags
+from .presence import Presence
 
 
 def launch_options(given: Flags | None = None) -> dict:
@@ -25,7 +40,7 @@ def launch_options(given: Flags | None = None) -> dict:
         "server_port": given.port,
         "root_path": given.root_path or None,
         "auth": list(given.auth) or None,
-        "app_kwargs": guard.app_options(rules),
+        "app_kwargs": with_presence(guard.app_options(rules)),
         "theme": theme.theme(),
         "css_paths": list(theme.STYLES),
         "head": theme.head(),
@@ -36,12 +51,16 @@ def launch_options(given: Flags | None = None) -> dict:
         "max_file_size": "200mb",
         "ssr_mode": False,
         "share": False,
-        "state_session_capacity": limits.visitors(),
         "enable_monitoring": False,
         "pwa": False,
         "mcp_server": given.mcp,
         "max_threads": queues.EVENTS,
     }
+
+
+def with_presence(options: dict) -> dict:
+    """Options of the application, with who is here noted for every request that passes the others."""
+    return {**options, "middleware": [*options.get("middleware", ()), Middleware(Presence, keeper.store)]}
 
 
 def _first_example(pipeline) -> None:
@@ -52,16 +71,30 @@ def _first_example(pipeline) -> None:
 
 
 def serve(demo: gr.Blocks, given: Flags | None = None) -> None:
-    """Serve until interrupted; the models load meanwhile."""
+    """Serve until SIGINT or SIGTERM, then end in order with status 130 or 143; the models load meanwhile.
+
+    Does not return.
+    """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    endings.install()
     try:
+        keeper.start(None if given is None else given.memory)
         demo.launch(prevent_thread_lock=True, **launch_options(given))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"The page cannot be served: {error}\n")
+        folders.leave()
         raise SystemExit(2) from None
+    gradio_sessions.install(demo.app, keeper.store())
     demo.limiter.total_tokens = queues.THREADS  # the events that wait hold no thread
     # Only now: the first page shall not wait for it. A lent card is nobody's before a visitor asks for something.
     opening.warm()
     engine.warm(*([] if zero.active() else [_first_example]))
-    demo.block_thread()
+    code = endings.wait()
+    endings.finish(code, lambda seconds: close(demo), keeper.end, lambda seconds: folders.leave())
+
+
+def close(demo: gr.Blocks) -> None:
+    """Take no more requests."""
+    if demo.server is not None:
+        demo.server.should_exit = True

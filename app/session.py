@@ -1,12 +1,13 @@
 """What belongs to one visitor: the steps taken, what is picked, and the number of the job that runs.
 
-A `Session` lives in `gr.State`; nothing of it is reachable from another visitor's page. The records inside are
+A `Session` is kept by `session_store`; nothing of it is reachable from another visitor's page. The records inside are
 immutable, so a step costs only what it changed. Handlers of one visitor may overlap (a long job and a click): a
 long job notes the step it started from, and its result is dropped when that step is no longer the current one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.errors import Cancelled
@@ -14,10 +15,10 @@ from pipeline.history import History, Step
 from pipeline.palette import Palette
 from pipeline.records import Region, Segmentation
 
-from . import engine, limits, words
+from . import endings, engine, words
+from .stored import StoredStep, stored
 
 MAX_STEPS = 40
-MAX_BYTES = limits.history_bytes()
 
 LAYERS = ("fill", "outline", "names", "prompts", "scores")
 DEFAULT_LAYERS = ("fill", "outline", "names", "prompts")
@@ -46,6 +47,11 @@ class Session:
         turn: number of the newest pick on the canvas.
         stamp: number of the newest scene that was sent to the browser.
         job: number of the newest long job; stopped: jobs up to this number have been told to stop.
+        token: the secret by which its visitor finds it again, or "" for one that is never saved.
+        address: where its visitor's requests come from, or "".
+        showing: paths of the files that its page shows.
+        notices: sentences the visitor is to be shown with the next line.
+        changed: called with the session after its steps, or where it stands, have changed.
     """
 
     history: History = field(default_factory=History)
@@ -69,6 +75,11 @@ class Session:
     job: int = 0
     stopped: int = 0
     palette: Palette | None = None
+    token: str = ""
+    address: str = ""
+    showing: frozenset[str] = frozenset()
+    notices: list[str] = field(default_factory=list)
+    changed: Callable[[Session], None] | None = None
 
     @property
     def step(self) -> Step | None:
@@ -109,8 +120,19 @@ class Session:
     @property
     def has_work(self) -> bool:
         """Whether leaving the page would lose something made here that is in no session file."""
-        made = (s.edit is not None or any(r.class_index < 0 for r in s.regions) for s in self.history.steps)
-        return self.history.steps is not self.kept and any(made)
+        return self.history.steps is not self.kept and any(step.is_work for step in self.history.steps)
+
+    def holds(self) -> dict[int, int]:
+        """Bytes of what it keeps in memory, by identity; see `Step.holds`."""
+        held: dict[int, int] = {}
+        for step in self.history.steps:
+            held.update(step.holds())
+        for one in self.compared:
+            arrays = [one.photo.pixels, one.labels, *(r.crop for r in one.regions)]
+            held.update({id(array): array.nbytes for array in arrays})
+        if self.explained:
+            held.update({id(array): array.nbytes for array in self.explained[-1].values()})
+        return held
 
     def say(self, key: str, **values: object) -> str:
         """A sentence in the visitor's language; see `words.say`."""
@@ -129,12 +151,25 @@ class Session:
     ) -> None:
         """Add a step after the current one (or after `parent`); what could be redone stays as a branch.
 
-        The oldest steps beyond the limits go.
+        The oldest steps beyond `MAX_STEPS` go.
         """
         self._leave()
         after = self.history.at if parent == -1 else parent  # a photo that is opened can be undone too
-        self.history = self.history.add(step, parent=after).trimmed(MAX_STEPS, MAX_BYTES)
+        self.history = self.history.add(StoredStep.of(step), parent=after).trimmed(MAX_STEPS)
         self.picked, self.corner, self.comparing = picked, None, comparing
+        self.tell()
+
+    def put(self, history: History) -> None:
+        """Take another history in place of this one, such as a session file's."""
+        self.history = stored(history.trimmed(MAX_STEPS))
+        self.picked, self.corner, self.comparing = (), None, False
+        self.suggestions, self.compared, self.explained = (), (), ()
+        self.tell()
+
+    def tell(self) -> None:
+        """Say that the steps changed, or where it stands."""
+        if self.changed is not None:
+            self.changed(self)
 
     def _leave(self) -> None:
         """Note what is picked on the step that is left, for whoever comes back to it."""
@@ -156,9 +191,11 @@ class Session:
         """
         self._leave()
         self.history = self.history.jump(int(number))
+        self.step.hold()
         ids = {r.id for r in self.step.regions}
         self.picked = tuple(i for i in self.picks.get(self.step.id, self.picked) if i in ids)
         self.corner, self.comparing = None, False
+        self.tell()
 
     def toggle(self, region_id: int) -> None:
         """Pick a region, or put it back when it was picked."""
@@ -177,6 +214,6 @@ class Session:
         self.stopped = self.job
 
     def check(self, job: int) -> None:
-        """Raise `Cancelled` when this job was told to stop."""
-        if job <= self.stopped:
+        """Raise `Cancelled` when this job was told to stop, or the server is ending."""
+        if job <= self.stopped or endings.ENDING.is_set():
             raise Cancelled

@@ -15,8 +15,10 @@ from . import compare, explain, models, needs, texts
 from .controls import Control, read
 from .labels import relabelled
 from .layout import Page
+from .pictures import handed_over
 from .queues import LONG, PRIVATE, QUICK, UNQUEUED
 from .scheduler import Work
+from .screen import failed
 from .session import Session
 from .texts import Told
 from .working import Job
@@ -114,9 +116,9 @@ class Views:
                         session, str(asked["ending"]), asked["width"], folder, str(asked["differences"])
                     )
                     told = Told(session.say("figure_ready", name=path.name, width=f"{asked['width']:g}"))
-                    yield str(path), texts.status(told)
-                except NamebrushError as error:
-                    yield None, texts.status(Told(session.heard(str(error)), "error"))
+                    yield handed_over(path, page.canvas.GRADIO_CACHE), texts.status(told)
+                except (NamebrushError, OSError) as error:
+                    yield None, texts.status(failed(error, session))
 
         gr.context.Context.root_block.load(self.compared, [page.session], [page.compared], **QUICK)
         inputs = [page.session, page.edges, *self.find_inputs[2:]]

@@ -120,6 +120,15 @@ class ByteCache:
             self.put(key, value)
             return value
 
+    def shrink(self, by: int) -> int:
+        """Forget values, those not used for longest first, until `by` bytes are let go of or none is left; returns
+        the bytes."""
+        before = self.nbytes
+        with self._guard:
+            while self._values and before - self._bytes < by:
+                self._bytes -= self._values.popitem(last=False)[1][1]
+            return before - self._bytes
+
     def clear(self) -> None:
         """Forget everything."""
         with self._guard:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .by_hand import ByHand
@@ -229,6 +229,7 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
         progress: Progress | None = None,
         others: Others | None = None,
         alone: bool = True,
+        keep: Callable[[Segmentation], Segmentation] = lambda one: one,
         **settings: Any,
     ) -> tuple[Segmentation, ...]:
         """The same names in the same photo under several methods, refinements and presets, in the order given.
@@ -241,11 +242,12 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
             others: gives the pipeline of another preset; None loads it on the same device.
             alone: every entry starts without kept features and after its models were loaded, so that seconds and
                 memory compare; False lets entries share what the encoders said, which is quicker.
+            keep: makes of each entry's result, as soon as it is there, what is kept of it.
             settings: as for `segment`, for all entries. Settings that only the training-free methods have do not hold
                 for trained comparators among them; a note on their segmentation says which were left out.
         """
         photo, progress = self.open(photo), progress or Progress()
-        return run(self, photo, classes, methods, progress, settings, others, alone)
+        return run(self, photo, classes, methods, progress, settings, others, alone, keep)
 
     def _load_for(self, recipe: Recipe) -> None:
         """Load what a recipe runs, before the device is held."""

@@ -59,6 +59,19 @@ SERVER = {
     "hint_cutout": "Nur das Gewählte bleibt; der Rest wird durchsichtig.",
     "ready": "{name} ist bereit.",
     "stopped": "Angehalten. Alles ist, wie es war.",
+    # Was aufbewahrt wird
+    "disk_full": "Die Festplatte dieses Servers ist voll, darum konnte das nicht geschrieben werden. Nichts "
+    "ist verloren; versuche es später noch einmal.",
+    "not_saved": "Deine Schritte konnten nicht auf die Festplatte des Servers geschrieben werden. Sie "
+    "bleiben im Speicher; sichere die Sitzung in einer eigenen Datei.",
+    "memory_full": "Dieser Server hat dafür gerade keinen Speicher mehr. Nichts ist verloren; versuche es in "
+    "einigen Minuten noch einmal oder mit einem kleineren Foto.",
+    "let_go": "Was du hier hattest, wurde lange nicht benutzt und ist nicht mehr da. Öffne ein Foto, um neu "
+    "zu beginnen.",
+    "too_many_pages": "{count} Seiten aus deinem Netz haben hier Arbeit liegen, mehr passen nicht. Schließe "
+    "eine, oder warte eine Stunde.",
+    "open_elsewhere": "Was du hattest, ist auf einer anderen Seite offen. Schließe zuerst jene Seite.",
+    "restored": "Alles ist wieder da, mit {steps}.",
     "no_memory": "Dafür reicht der Speicher nicht. Versuche ein kleineres Foto.",
     "failed": "Innen ist etwas fehlgeschlagen ({name}). Nichts wurde geändert; das Protokoll sagt mehr.",
     "history": "Verlauf", "branch": "Zweig {number} von {count}. Zum nächsten: {name}",

@@ -66,6 +66,16 @@ SERVER = {
     # History, saving
     "ready": "{name} is ready.",
     "stopped": "Stopped. Everything is as it was.",
+    # What is kept
+    "disk_full": "The disk of this server is full, so this could not be written. Nothing is lost; try again later.",
+    "not_saved": "Your steps could not be written to the server's disk. They are kept in memory; save the "
+    "session to a file of your own.",
+    "memory_full": "This server has no memory left for that just now. Nothing is lost; try again in a few "
+    "minutes, or with a smaller photo.",
+    "let_go": "What you had here was not used for long and was let go. Open a photo to begin again.",
+    "too_many_pages": "{count} pages from your network hold work here, and no more fit. Close one, or wait an hour.",
+    "open_elsewhere": "What you had is open in another page. Close that page first.",
+    "restored": "Everything is back, with {steps}.",
     "no_memory": "There is not enough memory for that. Try a smaller photo.",
     "failed": "Something failed inside ({name}). Nothing was changed; the log says more.",
     "history": "History", "branch": "Branch {number} of {count}. Go to the next one: {name}",

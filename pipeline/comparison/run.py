@@ -38,6 +38,7 @@ def run(
     settings: Mapping[str, Any],
     others: Others | None = None,
     alone: bool = True,
+    keep: Callable[[Segmentation], Segmentation] = lambda one: one,
 ) -> tuple[Segmentation, ...]:
     """The same names in the same photo under every entry, in order; see `Pipeline.compare`."""
     common = settings.get("refine") or _default("refine")
@@ -48,7 +49,7 @@ def run(
         part = shared_progress(progress, i / len(entries), (i + 1) / len(entries))
         if entry.preset not in pipes:
             pipes[entry.preset] = others(entry.preset, part) if others else _loaded(entry.preset, pipe, part)
-        found.append(_panel(pipes[entry.preset], photo, classes, entry, part, settings, alone))
+        found.append(keep(_panel(pipes[entry.preset], photo, classes, entry, part, settings, alone)))
         if entry.preset != pipe.preset and all(later.preset != entry.preset for later in entries[i + 1 :]):
             del pipes[entry.preset]  # large models need not wait for the end
     return tuple(found)

@@ -65,15 +65,28 @@ class Step:
         """All masks of this step, those by words first."""
         return self.segmentation.regions if self.segmentation is not None else ()
 
+    def after(self, parent: int | None) -> Step:
+        """The same step after another one."""
+        return replace(self, parent=parent)
+
     def holds(self) -> dict[int, int]:
-        """Bytes of the arrays this step keeps alive, by the array's identity, so that shared ones count once."""
+        """Bytes of what this step keeps alive by its identity, so that what is shared counts once: pixels,
+        transparency, EXIF and colour profiles, labels, scores, masks and SAM's answers."""
         photos = [self.photo, *((self.edit.photo, *self.edit.images) if self.edit is not None else ())]
+        if self.segmentation is not None:
+            photos.append(self.segmentation.photo)
+        if self.edit is not None and self.edit.request is not None and self.edit.request.picture is not None:
+            photos.append(self.edit.request.picture)
         arrays = [array for photo in photos for array in (photo.pixels, photo.alpha) if array is not None]
         if self.segmentation is not None:
             arrays += [self.segmentation.labels, self.segmentation.scores, *(r.crop for r in self.regions)]
+            answers = [r.logits for r in self.regions if r.logits is not None]
+            arrays += [array for answer in answers for array in (answer.fine, answer.coarse)]
+            arrays += [r.prompt.mask for r in self.regions if r.prompt.mask is not None]
         if self.edit is not None:
             arrays += [self.edit.mask, *([self.edit.request.mask] if self.edit.request is not None else ())]
-        return {id(base): base.nbytes for base in map(_base, arrays)}
+        extra = [data for photo in photos for data in (photo.exif, photo.icc) if data is not None]
+        return {**{id(base): base.nbytes for base in map(_base, arrays)}, **{id(data): len(data) for data in extra}}
 
 
 def _base(array: np.ndarray) -> np.ndarray:
@@ -255,7 +268,7 @@ class History:
             held.update(step.holds())
         return sum(held.values())
 
-    def trimmed(self, most_steps: int, most_bytes: int) -> History:
+    def trimmed(self, most_steps: int, most_bytes: float = float("inf")) -> History:
         """The same within bounds: the oldest tips of other branches go first, then the oldest steps.
 
         The current step and the one before it always stay.
@@ -273,7 +286,7 @@ class History:
     def _without(self, number: int) -> History:
         gone = self.step(number)
         steps = tuple(
-            replace(step, parent=gone.parent) if step.parent == number else step
+            step.after(gone.parent) if step.parent == number else step
             for step in self.steps if step.id != number
         )  # fmt: skip
         ahead = {a: b for a, b in self.ahead.items() if number not in (a, b)}

@@ -117,6 +117,10 @@ class Models:
         self._locks = {kind: threading.RLock() for kind in KINDS}
         self._loaded: dict[str, Any] = {}
 
+    def weights(self) -> dict[int, int]:
+        """Bytes of the weights in memory by the identity of their record, so that shared ones count once."""
+        return {id(record): held_by(record) for record in list(self._loaded.values())}
+
     @property
     def clip(self) -> ClipModel:
         """CLIP; loaded at first use. Raises `NamebrushError` where its weights cannot be had."""

@@ -77,13 +77,13 @@ class Engine:
         made = replace(region_by_hand(add, None), id=old.id, class_index=old.class_index, name=old.name)
         return regions_edit.put(found, made)
 
-    def compare(self, picture, words, methods, progress, alone, others, **options):
+    def compare(self, picture, words, methods, progress, alone, others, keep, **options):
         self.asked.append(("compare", methods, alone, options))
         entries = [e.resolved("sam", "tiny") for e in parse_entries(methods)]
         memory = {"process": 5_000_000} if alone else {}
         return tuple(
-            replace(self.segment(picture, words, progress), method=e.method, refine=e.refine, preset=e.preset,
-                    memory=memory)
+            keep(replace(self.segment(picture, words, progress), method=e.method, refine=e.refine, preset=e.preset,
+                         memory=memory))
             for e in entries
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ import types
 import numpy as np
 import pytest
 
-from app import borrowed, engine, limits, zero
+from app import borrowed, engine, zero
 from pipeline.models.loaders import load_models
 from pipeline.records import EditRequest
 from tests.small_models import picture, small_pipeline
@@ -143,21 +143,3 @@ def test_features_come_home_without_a_trace_of_the_card():
     home = borrowed.on_processor(half)
     assert home.values.dtype == torch.float32 and home.values.device.type == "cpu"
     assert borrowed.on_processor(features.embedding) is features.embedding
-
-
-@pytest.mark.parametrize("gigabytes", [2, 8, 16, 64, 512])
-def test_a_spaces_visitors_stay_within_their_share_of_its_memory(monkeypatch, gigabytes):
-    total = gigabytes << 30
-    assert (limits.visitors(total), limits.history_bytes(total)) == (limits.MOST_VISITORS, limits.MOST_BYTES)
-    monkeypatch.setenv("SPACE_ID", "someone/namebrush")
-    assert limits.visitors(total) * limits.history_bytes(total) <= max(0.36 * total, 16 * (64 << 20))
-    assert limits.visitors(total) >= 16 and limits.history_bytes(total) >= 64 << 20
-
-
-def test_a_containers_limit_counts(monkeypatch, tmp_path):
-    (tmp_path / "max").write_text("1073741824\n")
-    monkeypatch.setattr(limits, "_CGROUPS", (tmp_path / "max", tmp_path / "none"))
-    assert limits.memory() == 1 << 30
-    monkeypatch.setattr(limits, "_MEMINFO", tmp_path / "none")
-    (tmp_path / "max").write_text("max\n")
-    assert limits.memory() == limits.UNKNOWN
