@@ -50,7 +50,7 @@ def examples() -> tuple[Example, ...]:
 
 
 @cache
-def photo(index: int) -> Photo:
+def opened(index: int) -> Photo:
     """The photo of an example, one record for all visitors.
 
     Raises:
@@ -66,8 +66,8 @@ def is_arrival(step: Step) -> bool:
     shown = step.photo
     if step.kind not in ("open", "segment") or any(v is not None for v in (shown.alpha, shown.exif, shown.icc)):
         return False
-    words = _hashes().get(shown.hash)
-    return words is not None and (step.kind == "open" or step.call.get("classes") == words)
+    example = _hashes().get(shown.hash)
+    return example is not None and (step.kind == "open" or step.call.get("classes") == example.words)
 
 
 def kept() -> ByteCache:
@@ -101,9 +101,7 @@ def strip() -> str:
 @cache
 def _hashes() -> dict[str, Example]:
     """Every example by the hash of its photo's pixels."""
-    from pipeline.photo import open_photo
-
-    return {open_photo(e.path).hash: e for e in examples()}
+    return {opened(i).hash: e for i, e in enumerate(examples())}
 
 
 def drawings_only(session) -> bool:
@@ -130,15 +128,13 @@ def find(pipeline, photo: Photo, words: str, options: dict, progress: Progress) 
         photo, words, progress: as for `Pipeline.segment`.
         options: settings of the search.
     """
-    from pipeline.photo import open_photo
-
     example = _hashes().get(photo.hash) if any(words == e.words for e in examples()) else None
     if example is None or example.words != words:
         return pipeline.segment(photo, words, progress=progress, **options)
 
     def look() -> Segmentation:
-        return pipeline.segment(open_photo(example.path), words, progress=progress, **options)
+        return pipeline.segment(opened(examples().index(example)), words, progress=progress, **options)
 
     key = (pipeline.preset, photo.hash, tuple(sorted((k, repr(v)) for k, v in options.items())))
     kept = _found.get_or_make(key, look, lambda: progress.step("Waiting for another job on this photo to finish"))
-    return replace(kept, photo=photo)
+    return kept if kept.photo is photo else replace(kept, photo=photo)

@@ -162,7 +162,7 @@ def test_files_of_steps_that_are_no_more_go(store, tmp_path):
 def test_a_page_that_only_shows_the_example_is_not_written(store, tmp_path):
     arriving = store.session("me")
     for key in ("one", "two"):
-        store.session(key).push(Step("open", "example", examples.photo(0)))
+        store.session(key).push(Step("open", "example", examples.opened(0)))
     assert store.session("one").step.photo is store.session("two").step.photo
     assert store.writer.flush(5) and not (tmp_path / "visitors").exists() and not arriving.token
     store.session("one").push(edited(changed(photo())))
