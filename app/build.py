@@ -47,6 +47,7 @@ def build_demo() -> gr.Blocks:
             edit_controls.extend(controls(EditSettings, "edit", skip=("kind", "prompt", *NEAR)))
         with tab("files"):
             save_controls.extend(controls(files.SaveSettings, "file"))
+            layout.remember()
 
     def near() -> None:
         first = next(iter(KINDS))

@@ -21,6 +21,7 @@ from .controls import Control, read
 from .layout import Page
 from .pictures import handed_over
 from .queues import LONG, PRIVATE, QUICK, UNQUEUED
+from .returning import Returning
 from .scheduler import Work
 from .screen import attempt, failed, go, outputs, picked, picked_outputs, screen
 from .session import Session
@@ -32,7 +33,7 @@ from .working import Job, run
 NEAR = ("color", "amount", "blur", "dx", "dy", "scale", "left", "top", "right", "bottom")
 
 
-class Wiring(Views):
+class Wiring(Views, Returning):
     """Gives a page its behaviour; made inside the `gr.Blocks` that holds the page."""
 
     def __init__(self, page: Page, *made: list[Control]):
@@ -49,6 +50,7 @@ class Wiring(Views):
         self.comparison()
         self.explaining()
         self.language()
+        self.returning()
 
     def show(self, session: Session, told: Told | None) -> dict:
         """The page after an action."""

@@ -78,6 +78,17 @@ WORKING = """
 HEADER_JS = "namebrush.header(element, trigger); // 'lang'"
 
 
+REMEMBER = """
+<label class="nb-remember"><input type="checkbox" id="remember-box"> <span data-t="remember">Remember</span></label>
+<p class="nb-hint" data-t="remember_hint"></p>
+"""
+
+
+def remember() -> gr.HTML:
+    """The switch whether the browser keeps the secret that finds a visitor's steps again."""
+    return _own(REMEMBER, "remember", "namebrush.restore.control(element);")
+
+
 class Page(SimpleNamespace):
     """The page's components by name, for `events` to wire."""
 
@@ -123,6 +134,9 @@ def build(options_panel, change_panel, kinds: tuple[str, ...]) -> Page:
         _own(SETTINGS, "settings-title", "namebrush.settings(element)")
         p["against"] = _html("", elem_id="against")
         options_panel()
+    p["restore"] = _own(
+        "", "restore", "namebrush.restore.mount(element, props, trigger, watch); // 'ask' 'restore' 'forget'"
+    )
     p["working"] = _own(WORKING, "working", "namebrush.working.mount(element, props, trigger, watch); // 'stop'")
     p["models"] = _own("", "models", "namebrush.models.mount(element, props, trigger, watch); // 'select'")
     return Page(**p)

@@ -96,6 +96,8 @@ def screen(page: Page, session: Session, told: Told | None) -> dict:
         session: what to show.
         told: the status line, or None to leave it.
     """
+    if session.replaced:
+        return {page.session: session}
     step = session.step
     update = {page.session: session}
     if told is not None:

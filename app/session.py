@@ -51,6 +51,7 @@ class Session:
         address: where its visitor's requests come from, or "".
         showing: paths of the files that its page shows.
         notices: sentences the visitor is to be shown with the next line.
+        replaced: whether its page shows another session now; nothing it says is shown any more.
         changed: called with the session after its steps, or where it stands, have changed.
     """
 
@@ -79,6 +80,7 @@ class Session:
     address: str = ""
     showing: frozenset[str] = frozenset()
     notices: list[str] = field(default_factory=list)
+    replaced: bool = False
     changed: Callable[[Session], None] | None = None
 
     @property

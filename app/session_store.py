@@ -161,8 +161,11 @@ class SessionStore:
             for old in visit.keys:
                 self._visits.pop(old, None)
             visit.keys = {key}
-            visit.session.lang = own.lang
-            visit.session.stamp = max(visit.session.stamp, own.stamp)
+            visit.session.lang, visit.session.plain = own.lang, own.plain
+            visit.session.stamp = max(visit.session.stamp, own.stamp) + 1
+            if own is not visit.session:
+                own.replaced = True
+                own.stop()
             self._visits[key] = visit
         visit.session.step.hold()
         if visit.folder is not None:

@@ -24,7 +24,7 @@ SCRIPTS = tuple(
     HERE / "js" / f"{name}.js"
     for name in (
         "core", "shapes", "view", "scene", "glyphs", "paint", "hands", "wipe", "correct", "move", "canvas", "panel",
-        "drawer", "working", "models", "panels", "compare", "explain", "page",
+        "drawer", "working", "models", "restore", "panels", "compare", "explain", "page",
     )
 )
 

@@ -254,4 +254,10 @@ BROWSER = {
     "try_again": "Noch einmal versuchen",
     "details": "Einzelheiten",
     "fetching": "Wird geladen …",
+    "restore": "Wiederherstellen",
+    "restore_offer": "Du hast hier gearbeitet, bevor diese Seite geöffnet wurde. Möchtest du dort weitermachen?",
+    "restore_no": "Nein, löschen",
+    "remember": "Nach dem Neuladen anbieten, meine Arbeit wiederherzustellen",
+    "remember_hint": "Dieser Browser merkt sich dann eine geheime Nummer; der Server behält deine Schritte bis eine "
+    "Stunde nachdem du gegangen bist.",
 }  # fmt: skip

@@ -256,4 +256,10 @@ BROWSER = {
     "try_again": "Try again",
     "details": "Details",
     "fetching": "Fetching and loading …",
+    "restore": "Restore what you had",
+    "restore_offer": "You were working here before this page was opened. Do you want to go on from there?",
+    "restore_no": "No, delete it",
+    "remember": "Offer to restore my work after a reload",
+    "remember_hint": "This browser then keeps a secret number; the server keeps your steps for an hour after you "
+    "leave.",
 }  # fmt: skip
