@@ -23,7 +23,7 @@ from pipeline.errors import NamebrushError
 from . import examples, folders
 from .session import Session
 from .sweeper import VISITOR_AGE
-from .visitor_folder import PAGE, VisitorFolder
+from .visitor_folder import KEPT, PAGE, VisitorFolder
 from .writer import Writer
 
 log = logging.getLogger("namebrush")
@@ -142,7 +142,7 @@ class SessionStore:
                 return "open" if visit.pages else "yes"
             if self.root is None or not token:
                 return "no"
-            return "yes" if (self.root / folder_name(token) / "session.json").exists() else "no"
+            return "yes" if (self.root / folder_name(token) / PAGE).exists() else "no"
 
     def restore(self, key: str, token: str) -> Session:
         """Give a page the session of a token, from memory or from the disk, in place of its own.
@@ -237,7 +237,7 @@ class SessionStore:
         try:
             history, page = folder.load()
             made = Session(token=token, changed=self._changed, history=history)
-            for name in PAGE:
+            for name in KEPT:
                 value = page[name]
                 setattr(made, name, tuple(value) if isinstance(value, list) else value)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -23,12 +23,12 @@ class StoredStep(Step):
     """A step that can let go of its pictures; `photo`, `segmentation` and `edit` are then read back when asked for.
 
     Attributes:
-        packed: how the visitor's folder wrote the heavy part, or None while it is not saved.
-        read: gives the heavy part of what was packed.
+        packed: where the heavy part is saved, and whether it is `work`; None while it is not saved.
+        read: reads the heavy part back.
     """
 
     packed: Mapping[str, Any] | None = None
-    read: Callable[[Mapping[str, Any]], Content] | None = None
+    read: Callable[[], Content] | None = None
 
     @classmethod
     def of(cls, step: Step) -> StoredStep:
@@ -38,7 +38,7 @@ class StoredStep(Step):
         return cls(**{f.name: getattr(step, f.name) for f in fields(Step)})
 
     @classmethod
-    def cold(cls, packed: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Content], **plain) -> StoredStep:
+    def cold(cls, packed: Mapping[str, Any], read: Callable[[], Content], **plain) -> StoredStep:
         """A saved step of which nothing heavy is in memory.
 
         Args:
@@ -52,7 +52,7 @@ class StoredStep(Step):
         object.__setattr__(made, "_content", None)
         return made
 
-    def saved(self, packed: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Content]) -> None:
+    def saved(self, packed: Mapping[str, Any], read: Callable[[], Content]) -> None:
         """Note where the heavy part lies; from now on it may be dropped."""
         object.__setattr__(self, "read", read)
         object.__setattr__(self, "packed", packed)
@@ -75,7 +75,7 @@ class StoredStep(Step):
 
     def _heavy(self) -> Content:
         content = self.__dict__.get("_content")
-        return content if content is not None else self.read(self.packed)
+        return content if content is not None else self.read()
 
     def _set(self, name: str, value) -> None:
         content = self.__dict__.get("_content")

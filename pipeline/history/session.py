@@ -113,7 +113,7 @@ def _write(history: History, file: BinaryIO, older: zipfile.ZipFile | None, prog
         steps = []
         for index, step in enumerate(history.steps):
             progress.step("Saving the session", index / len(history.steps))
-            steps.append(_pack_step(step, put))
+            steps.append(pack_step(step, put))
         told = {
             "format": FORMAT, "edition": EDITION, "at": history.at,
             "ahead": [[a, b] for a, b in history.ahead.items()], "steps": steps,
@@ -133,7 +133,8 @@ def _taken_over(older: zipfile.ZipFile, name: str) -> bytes | None:
         return None
 
 
-def _pack_step(step: Step, put: Callable) -> dict:
+def pack_step(step: Step, put: Callable) -> dict:
+    """A step as `manifest.StepEntry` reads it; `put` is a `packing.Put` for its pictures and arrays."""
     found = step.segmentation
     return {
         "id": step.id, "parent": step.parent, "kind": step.kind, "label": step.label, "told": step.told,

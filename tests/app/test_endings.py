@@ -98,7 +98,7 @@ async def _work_and_kill(home: Path) -> tuple[str, str]:
             assert opened.outcome == "ok" and "mine.png" in opened.sentence, opened
             scene = opened.values["canvas"]
             for _ in range(100):
-                if list((home / "state" / "visitors").glob("*/session.json")):
+                if list((home / "state" / "visitors").glob("*/page.json")):
                     break
                 await asyncio.sleep(0.1)
             server.process.kill()

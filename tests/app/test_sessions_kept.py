@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import examples, session_store
+from app import examples, session_store, visitor_folder
 from app.screen import attempt
 from app.session import MAX_STEPS, Session
 from app.session_store import SessionStore, folder_name
-from app.visitor_folder import MANIFEST, VisitorFolder
+from app.visitor_folder import PAGE
 from pipeline.errors import NamebrushError
 from pipeline.history import Step, edited, segmented
 from pipeline.photo import open_photo
@@ -105,8 +105,8 @@ def test_a_killed_writer_leaves_the_last_complete_steps(store, tmp_path, clock):
     before = pixels_of(mine.history)
     folder = tmp_path / "visitors" / folder_name(mine.token)
     # what a kill in the middle of the next step leaves
-    (folder / "photos" / "0123456789abcdef.png").write_bytes(b"half a pict")
-    (folder / f".{MANIFEST}.part").write_bytes(b'{"edition": 1, "ste')
+    (folder / "g0" / "photos" / "0123456789abcdef.png").write_bytes(b"half a pict")
+    (folder / f".{PAGE}.part").write_bytes(b'{"edition": 1, "ste')
     assert pixels_of(SessionStore(tmp_path / "visitors", clock).restore("x", mine.token).history) == before
 
 
@@ -115,7 +115,7 @@ def test_folders_are_private_and_do_not_tell_the_token(store, tmp_path):
     assert store.writer.flush(20)
     (folder,) = (tmp_path / "visitors").iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700 and mine.token not in folder.name
-    assert mine.token not in (folder / MANIFEST).read_text()
+    assert mine.token not in (folder / PAGE).read_text()
 
 
 def test_dropped_steps_are_read_back_when_they_are_undone(store):
@@ -156,7 +156,7 @@ def test_files_of_steps_that_are_no_more_go(store, tmp_path):
         mine.push(Step("open", str(i), photo(seed=i)))
     assert store.writer.flush(60)
     (folder,) = (tmp_path / "visitors").iterdir()
-    assert len(list((folder / "photos").iterdir())) == MAX_STEPS
+    assert len(list((folder / "g0" / "photos").iterdir())) == MAX_STEPS
 
 
 def test_a_page_that_only_shows_the_example_is_not_written(store, tmp_path):
@@ -218,7 +218,7 @@ def test_a_wrong_token_gives_nothing(store, token):
 def test_a_damaged_folder_is_told_and_changes_nothing(store, tmp_path, clock):
     mine = work(store.session("me"))
     assert store.writer.flush(20)
-    manifest = tmp_path / "visitors" / folder_name(mine.token) / MANIFEST
+    manifest = tmp_path / "visitors" / folder_name(mine.token) / PAGE
     told = json.loads(manifest.read_text())
     for damage in (b"{", b"[]", json.dumps({**told, "at": 99}).encode(), json.dumps({**told, "steps": 3}).encode()):
         manifest.write_bytes(damage)
@@ -232,12 +232,12 @@ def test_a_damaged_folder_is_told_and_changes_nothing(store, tmp_path, clock):
 def test_a_full_disk_is_told_once_and_loses_nothing(store, monkeypatch, tmp_path, clock):
     full = True
 
-    def put(self, name, make, original=VisitorFolder._put):
+    def write(path, data, original=visitor_folder._write):
         if full:
             raise OSError(errno.ENOSPC, "No space left on device")
-        original(self, name, make)
+        original(path, data)
 
-    monkeypatch.setattr(VisitorFolder, "_put", put)
+    monkeypatch.setattr(visitor_folder, "_write", write)
     monkeypatch.setattr("app.writer.AGAIN", 0.05)
     mine = work(store.session("me"))
     assert not store.writer.flush(0.5)
@@ -266,3 +266,43 @@ def test_scores_that_come_back_are_close(store):
     for step in mine.history.steps:
         step.drop()
     assert np.allclose(mine.history.steps[1].segmentation.scores, scores, atol=1e-3)
+
+
+def test_another_session_opened_in_place_of_this_one_is_what_comes_back(store, tmp_path, clock):
+    """Its steps have the same numbers, and so the same names of files."""
+    mine, other = work(store.session("me"), 1), work(Session(), 2)
+    assert store.writer.flush(20)
+    mine.put(other.history)
+    assert store.writer.flush(20)
+    before = pixels_of(other.history)
+    for step in mine.history.steps:
+        step.drop()
+    assert pixels_of(mine.history) == before
+    (folder,) = (tmp_path / "visitors").iterdir()
+    assert [p.name for p in folder.glob("g*")] == ["g1"]
+    assert pixels_of(SessionStore(tmp_path / "visitors", clock).restore("x", mine.token).history) == before
+
+
+def test_damaged_pictures_on_the_disk_are_told(store, tmp_path):
+    mine = work(store.session("me"))
+    assert store.writer.flush(20)
+    (folder,) = (tmp_path / "visitors").iterdir()
+    for step in mine.history.steps:
+        step.drop()
+    for path in (folder / "g0" / "photos").iterdir():
+        path.write_bytes(b"damaged")
+    with pytest.raises(NamebrushError, match="damaged"):
+        mine.go(0)
+
+
+def test_results_are_the_same_record_for_steps_that_share_them(store):
+    """Choosing another result and going back finds the step that is there."""
+    from app import actions
+
+    mine = work(store.session("me"))
+    actions.choose(mine, 1)
+    assert store.writer.flush(20)
+    for step in mine.history.steps:
+        step.drop()
+    actions.choose(mine, 0)
+    assert len(mine.history.steps) == 4 and mine.step.choice == 0
