@@ -101,7 +101,7 @@ def prepare() -> Folders:
 
 
 def of_flags(state_dir: str) -> None:
-    """As `prepare`, with the base folder that was asked for; ends the program with status 2 where it cannot be used."""
+    """As `prepare`, in the base folder that was asked for; ends the program with status 2 where that is no use."""
     if state_dir:
         os.environ[VARIABLE] = state_dir
     try:
