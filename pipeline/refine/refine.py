@@ -112,7 +112,7 @@ def refine(
     if method == "none":
         frame = embedding or empty_embedding(photo.size, 1024 if sam is None else side(sam))
         progress.step("Finding regions")
-        labels = sure(absorb(labels, scores, settings.islands * smallest), scores, settings.least_score, smallest)
+        labels = absorb(labels, scores, settings.islands * smallest)
         return labels, assemble(labels, None, Asked(), scores, vocabulary, frame, low, smallest, settings)
 
     if sam is None or embedding is None:

@@ -67,8 +67,8 @@ class RefineSettings:
     )  # fmt: skip
 
     least_score: float | None = setting(
-        None, "Least sure", "Pieces of a lower mean probability have no name; those below the smallest region must "
-        "reach two and a half times this. 0 keeps all; the preset's if left out.",
+        None, "Least sure", "Pieces that SAM drew over a lower mean probability have no name; those below the "
+        "smallest region must reach two and a half times this. 0 keeps all; the preset's if left out.",
         min=0.0, max=1.0,
     )  # fmt: skip
 
