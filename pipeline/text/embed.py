@@ -18,9 +18,8 @@ from ..models.records import ClipModel
 from ..progress import Progress
 from .store import TextStore, folder
 from .templates import fill
+from .tower import batches, encode_texts
 
-#: Texts that run through the text tower at once.
-BATCH = 256
 #: Bytes of embeddings kept per model: 16 MB hold 8,000 words of 512 numbers.
 CACHE_BYTES = 16 << 20
 
@@ -87,13 +86,15 @@ def _store_of(clip: ClipModel) -> TextStore:
 def _run(clip: ClipModel, words: Sequence[str], templates: str, progress: Progress) -> list[np.ndarray]:
     filled = [fill(word, templates) for word in words]
     texts = [text for sentences in filled for text in sentences]
-    device = next(clip.model.parameters()).device
-    parts = []
-    for start in range(0, len(texts), BATCH):
-        progress.step("Reading the words", start / len(texts))
-        tokens = clip.tokenizer(texts[start : start + BATCH]).to(device)
-        features = clip.model.encode_text(tokens).float()
-        parts.append(torch.nn.functional.normalize(features, dim=-1).cpu())
-    per_word = torch.stack([own.mean(dim=0) for own in torch.cat(parts).split([len(s) for s in filled])])
-    unit = torch.nn.functional.normalize(per_word, dim=-1).numpy()
-    return [vector.copy() for vector in unit]
+    tokens = clip.tokenizer(texts).to(next(clip.model.parameters()).device)
+    unit, done = [None] * len(texts), 0
+    for chosen in batches(clip.model, tokens):
+        progress.step("Reading the words", done / len(texts))
+        features = encode_texts(clip.model, tokens[chosen]).float()
+        features = torch.nn.functional.normalize(features, dim=-1).cpu()
+        for place, vector in zip(chosen.tolist(), features, strict=True):
+            unit[place] = vector
+        done += len(chosen)
+    per_word = torch.stack([own.mean(dim=0) for own in torch.stack(unit).split([len(s) for s in filled])])
+    normed = torch.nn.functional.normalize(per_word, dim=-1).numpy()
+    return [vector.copy() for vector in normed]
