@@ -191,7 +191,8 @@ def test_tables(tmp_path):
     table = evaluate(Oracle(dataset), dataset)
     assert json.loads(as_json(table)) == table
     lines = as_text(table).splitlines()
-    assert lines[1].startswith("mIoU 25.0 %   pixel accuracy 50.0 %")
-    assert lines[4].split() == ["class", "IoU", "true", "given"]
-    assert [line.split()[0] for line in lines[5:]] == ["dog", "sky", "rock"] and lines[7].split()[1] == "-"
+    assert lines[1].startswith("mIoU 25.0 % (25.0 % to 25.0 %)   pixel accuracy 50.0 %   mean accuracy 50.0 %")
+    assert lines[2].startswith("boundary F1 (2 px)") and "boundary IoU" in lines[2]
+    assert lines[5].split() == ["class", "IoU", "precision", "recall", "F1", "true", "given"]
+    assert [line.split()[0] for line in lines[6:]] == ["dog", "sky", "rock"] and lines[8].split()[1] == "-"
     assert columns([["a", "1"], ["bbb", "22"]], numbers=(1,)) == ["a     1", "bbb  22"]

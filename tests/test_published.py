@@ -14,6 +14,8 @@ from pipeline.evaluate import labels
 from pipeline.evaluate.datasets import open_dataset
 from pipeline.evaluate.metrics import Tally
 from pipeline.evaluate.published import AUTHORS, BENCHMARKS
+from pipeline.evaluate.run import evaluate
+from pipeline.records import Segmentation
 from pipeline.rle import encode_rle
 from tests.small_models import picture
 
@@ -104,6 +106,40 @@ def test_miou_of_a_miniature_equals_a_count_by_hand(name, tmp_path):
     there = set(np.unique(truth[truth >= 0]).tolist())
     share = (truth == first).sum() / (truth >= 0).sum()
     assert tally.miou == pytest.approx(share / len(there))
+
+
+class Typist:
+    """Gives every pixel of the first class truly there its name, and no class to all else."""
+
+    preset = "typist"
+
+    def __init__(self, dataset):
+        self.truth = {sample.photo.hash: sample.truth for sample in dataset}
+        self.calls = []
+
+    def segment(self, photo, vocabulary, **settings):
+        self.calls.append((vocabulary, settings))
+        truth = self.truth[photo.hash]
+        labels = np.where(truth == truth[truth > 0].min(), truth, -1).astype(np.int32)
+        scores = np.zeros((len(vocabulary.classes), *photo.size), np.float32)
+        return Segmentation(photo, vocabulary, labels, scores, (), "typist", "m", "none", {"encode": 0.5})
+
+
+@pytest.mark.parametrize("name", [n for n in RAW if BENCHMARKS[n].background])
+def test_pixels_without_a_class_are_the_background_whose_words_are_typed(name, tmp_path):
+    dataset = open_dataset(name, str(miniature(name, tmp_path)))
+    typist = Typist(dataset)
+    result = evaluate(typist, dataset, method="trident", dataset=name)
+    for vocabulary, settings in typist.calls:
+        assert vocabulary.classes == dataset.classes and vocabulary.background == ()
+        assert settings["threshold"] == vocabulary.threshold > 0
+    truth = next(iter(dataset)).truth
+    hit = (truth == truth[truth > 0].min()).sum()
+    rest = (truth >= 0).sum() - hit
+    missed = rest - (truth == 0).sum()  # what another class was given up to the background
+    kept = [hit / hit, (rest - missed) / rest] + [0.0] * int(missed > 0)
+    assert result["miou"] == pytest.approx(np.mean(kept), abs=1e-5)
+    assert len(result["miou_interval"]) == 2 and result["mean_accuracy"] is not None
 
 
 def test_the_classes_are_as_many_as_published():

@@ -18,15 +18,19 @@ def as_text(table: dict[str, Any]) -> str:
     lines = [
         f"{table['dataset']}, {pictures} picture{'s' * (pictures != 1)}, {names} names typed: "
         f"{table['preset']}, {table['method']}, refined by {table['refine']}",
-        f"mIoU {_percent(table['miou'])}   pixel accuracy {_percent(table['pixel_accuracy'])}   "
+        f"mIoU {_percent(table['miou'])} ({' to '.join(map(_percent, table['miou_interval']))})   "
+        f"pixel accuracy {_percent(table['pixel_accuracy'])}   mean accuracy {_percent(table['mean_accuracy'])}   "
+        f"frequency-weighted IoU {_percent(table['frequency_weighted_iou'])}",
         f"boundary F1 ({table['boundary_pixels']:g} px) {_percent(table['boundary_f1'])}   "
-        f"{table['seconds']['mean']:.3f} s a picture",
+        f"boundary IoU {_percent(table['boundary_iou'])}   {table['seconds']['mean']:.3f} s a picture",
         "seconds: " + ", ".join(f"{k} {v:.3f}" for k, v in table["seconds"].items() if k != "mean"),
         "",
     ]
     ranked = sorted(table["classes"], key=lambda c: -1.0 if c["iou"] is None else c["iou"], reverse=True)
-    rows = [[c["name"], _percent(c["iou"]), _percent(c["true_share"]), _percent(c["given_share"])] for c in ranked]
-    return "\n".join(lines + columns([["class", "IoU", "true", "given"], *rows], numbers=(1, 2, 3)))
+    shown = ("iou", "precision", "recall", "f1", "true_share", "given_share")
+    rows = [[c["name"], *(_percent(c[key]) for key in shown)] for c in ranked]
+    head = ["class", "IoU", "precision", "recall", "F1", "true", "given"]
+    return "\n".join(lines + columns([head, *rows], numbers=tuple(range(1, len(head)))))
 
 
 def columns(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> list[str]:
