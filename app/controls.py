@@ -11,6 +11,8 @@ import gradio as gr
 from pipeline.errors import NamebrushError
 from pipeline.settings import kind_of
 
+from . import values
+
 START_COLOR = "#2f6fb0"
 
 
@@ -18,7 +20,7 @@ def hex_of(value: str) -> str:
     """A colour picker's value as `#rrggbb`; it gives hexadecimal or `rgba(12.3, 4, 5, 1)`."""
     if not value.startswith("rgb"):
         return value
-    numbers = [float(n) for n in re.findall(r"[\d.]+", value)[:3]]
+    numbers = [float(n) for n in re.findall(r"\d+(?:\.\d+)?", value)[:3]]
     return "#" + "".join(f"{min(max(round(n), 0), 255):02x}" for n in numbers)
 
 
@@ -48,14 +50,16 @@ class Control:
                 return ""
             raise NamebrushError(f"{self.label} is empty. Type a number there.")
         if self.name == "color":
-            return hex_of(value)
+            return hex_of(values.text(value, self.label, 100))
         if self.kind is bool and isinstance(value, str):  # one that may also be chosen for you
             return value == "yes"
-        if self.kind in (bool, str):
-            return self.kind(value)
+        if self.kind is bool:
+            return values.flag(value, self.label)
+        if self.kind is str:
+            return values.text(value, self.label)
         try:
             number = float(value)
-        except ValueError:
+        except (TypeError, ValueError, OverflowError):
             raise NamebrushError(f'{self.label} must be a number, got "{str(value)[:20]}".') from None
         if self.kind is int and number.is_integer():
             return int(number)

@@ -14,9 +14,11 @@ from functools import partial
 import gradio as gr
 
 from pipeline.edit.kinds import KINDS
+from pipeline.edit.settings import EditSettings
 from pipeline.errors import NamebrushError
 
 from . import actions, examples, files, masks, needs, permissions, plain, texts
+from . import values as checked
 from .controls import Control, read
 from .layout import Page
 from .pictures import handed_over
@@ -24,7 +26,7 @@ from .queues import LONG, PRIVATE, QUICK, UNQUEUED
 from .returning import Returning
 from .scheduler import Work
 from .screen import attempt, failed, go, outputs, picked, picked_outputs, screen
-from .session import Session
+from .session import LAYERS, TOOLS, Session
 from .texts import Told
 from .views import Views
 from .working import Job, run
@@ -59,8 +61,8 @@ class Wiring(Views, Returning):
     def quick(self, trigger, work, inputs=(), **options) -> None:
         """On `trigger`, run `work(session, *values)`, which needs no model and returns a `Told` or None."""
 
-        def handler(session, *values):
-            return self.show(session, attempt(lambda: work(session, *values), session))
+        def handler(session, *given):
+            return self.show(session, attempt(lambda: work(session, *given), session))
 
         trigger(handler, [self.page.session, *inputs], self.outputs, **QUICK, **options)
 
@@ -99,7 +101,15 @@ class Wiring(Views, Returning):
             return open_example(session, 0) if fresh else self.show(session, None)
 
         def chosen(session, event: gr.EventData):
-            return open_example(session, int(event._data["value"]))
+            index = None
+
+            def check():
+                nonlocal index
+                last = len(examples.examples()) - 1
+                index = checked.whole(checked.entry(event._data, "value"), "The example", 0, last)
+
+            told = attempt(check, session)
+            return self.show(session, told) if index is None else open_example(session, index)
 
         def look(session, progress, words, *values):
             if session.step is None or not words.strip():
@@ -165,23 +175,34 @@ class Wiring(Views, Returning):
         page = self.page
 
         def pick(session, event: gr.EventData):
-            ids, turn = [int(i) for i in event._data["ids"]], int(event._data["turn"])
-            if turn < session.turn:
-                return {page.session: session}
-            session.turn = turn
-            return picked(page, session, attempt(lambda: actions.pick(session, ids), session))
+            def work():
+                ids = checked.ids(checked.entry(event._data, "ids"))
+                turn = checked.whole(checked.entry(event._data, "turn"), "The turn", high=2**53)
+                if turn < session.turn:
+                    return None
+                session.turn = turn
+                return actions.pick(session, ids)
+
+            return picked(page, session, attempt(work, session))
 
         async def ask(session, event: gr.EventData):
             async for update in self.drawn(session, event._data):
                 yield update
 
         def tidy(session, event: gr.EventData):
-            what, name, points = str(event._data["what"]), str(event._data["name"]), event._data["points"]
-            return self.show(session, attempt(lambda: masks.tidy(session, what, name, points), session))
+            def work():
+                what, name, points = (checked.entry(event._data, key) for key in ("what", "name", "points"))
+                what = checked.choice(what, "What to do with a mask", masks.TIDY)
+                points = [point[:2] for point in checked.points(points)]
+                return masks.tidy(session, what, checked.text(name or "", "The name", 1000), points)
+
+            return self.show(session, attempt(work, session))
 
         def candidate(session, event: gr.EventData):
-            number = int(event._data["number"])
-            return self.show(session, attempt(lambda: actions.choose(session, number), session))
+            def work():
+                return actions.choose(session, checked.whole(checked.entry(event._data, "number"), "The result"))
+
+            return self.show(session, attempt(work, session))
 
         page.candidates.candidate(candidate, [page.session], self.outputs, **UNQUEUED)
         page.tidy.tidy(tidy, [page.session], self.outputs, **UNQUEUED)
@@ -214,21 +235,27 @@ class Wiring(Views, Returning):
             session.plain = True
             return Told(session.say("all_masks_plain"), "hint")
 
+        def pick(session, ids):
+            return actions.pick(session, checked.ids(ids))
+
         def set_layers(session, layers):
-            session.layers = tuple(layers)
+            layers = checked.items(layers, "Layers", len(LAYERS))
+            session.layers = tuple(checked.choice(one, "A layer", LAYERS) for one in layers)
 
         def set_view(session, view):
             session.comparing = view == "compare"
 
         def set_tool(session, tool):
-            session.tool, session.corner = tool, None
+            if tool in TOOLS:
+                session.tool, session.corner = tool, None
 
-        async def click(session, event: gr.SelectData):
+        async def click(session, event: gr.EventData):
             asked = None
 
             def work():
                 nonlocal asked
-                told, asked = plain.click(session, *event.index)
+                x, y, _ = checked.point(checked.entry(event._data, "index"))
+                told, asked = plain.click(session, x, y)
                 return told
 
             told = attempt(work, session)
@@ -241,7 +268,7 @@ class Wiring(Views, Returning):
         self.quick(page.canvas.plain, to_plain)
         self.quick(page.layers.input, set_layers, [page.layers], trigger_mode="always_last")
         self.quick(page.view.input, set_view, [page.view])
-        self.quick(page.plain_regions.input, actions.pick, [page.plain_regions], trigger_mode="always_last")
+        self.quick(page.plain_regions.input, pick, [page.plain_regions], trigger_mode="always_last")
         page.tool.input(set_tool, [page.session, page.tool], None, **QUICK)
         page.picture.select(click, [page.session], [*self.outputs, page.working], **LONG)
 
@@ -261,19 +288,29 @@ class Wiring(Views, Returning):
                 *(gr.update(visible=c.name in fields) for c in near),
             ]  # fmt: skip
 
-        async def remove(session, event: gr.EventData, *values):
-            ids = event._data["ids"]
-            if ids is not None and session.step is not None:  # None: what the server knows as picked
-                actions.pick(session, [int(i) for i in ids])
-            async for update in change(session, "remove", "", *values):
+        async def remove(session, event: gr.EventData, *given):
+            def pick():
+                ids = checked.entry(event._data, "ids")
+                if ids is not None and session.step is not None:  # None: what the server knows as picked
+                    actions.pick(session, checked.ids(ids))
+
+            wrong = attempt(pick, session)
+            if wrong is not None:
+                yield self.show(session, wrong)
+                return
+            async for update in change(session, "remove", "", *given):
                 yield update
 
-        async def change(session, kind, prompt, *values):
+        async def change(session, kind, prompt, *given):
             asked = None
 
             def check():
                 nonlocal asked
-                asked = read(self.edit_controls, values)
+                read_values = read(self.edit_controls, given)
+                EditSettings(**read_values)  # in range before anything is shown of it
+                checked.choice(kind, "The change", tuple(KINDS))
+                checked.text(prompt, "Words", 2000)
+                asked = read_values
 
             told = attempt(check, session)
             if asked is None:
@@ -287,8 +324,10 @@ class Wiring(Views, Returning):
                 yield update
 
         def step(session, event: gr.EventData):
-            value = int(event._data["value"])
-            return self.show(session, attempt(lambda: actions.jump(session, value), session))
+            def work():
+                return actions.jump(session, checked.whole(checked.entry(event._data, "value"), "The step"))
+
+            return self.show(session, attempt(work, session))
 
         shown = [page.prompt, page.kind_hint, page.go, *(c.component for c in near)]
         page.kind.input(set_kind, [page.session, page.kind], shown, **QUICK)

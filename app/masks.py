@@ -15,13 +15,15 @@ from pipeline.history import Step
 from pipeline.progress import Progress
 from pipeline.records import NO_CLASS, ClassName, Photo, Prompt, Region, Segmentation, Vocabulary
 
-from . import engine, texts
+from . import engine, texts, values
 from .actions import need_photo, upper
 from .session import Session
 from .texts import Told
 
 MAX_STROKE = 4000
 """Points of one stroke at most; a hand makes some hundred."""
+MAX_STROKES = 200
+TIDY = ("accept", "drop", "merge", "split", "rename")
 
 
 def asked(session: Session, data: dict) -> dict:
@@ -42,26 +44,26 @@ def asked(session: Session, data: dict) -> dict:
     step = need_photo(session)
     height, width = step.photo.size
     known = {r.id for r in step.regions}
-    session.picked = tuple(i for i in data.get("ids") or () if i in known)
+    session.picked = tuple(i for i in values.ids(values.entry(data, "ids")) if i in known)
     ask: dict = {}
     for kind in ("box", "frame"):
         if data.get(kind):
-            x0, y0, x1, y1 = (float(v) for v in data[kind])
+            x0, y0, x1, y1 = values.box(data[kind])
             box = (max(round(x0), 0), max(round(y0), 0), min(round(x1), width), min(round(y1), height))
             if box[2] - box[0] < 3 or box[3] - box[1] < 3:
                 raise NamebrushError(session.say("thin_box"))
             ask[kind] = box
     if data.get("frame") is False:
         ask["frame"] = False
-    for x, y, label in data.get("points") or ():
+    for x, y, label in values.points(data.get("points")):
         if not (0 <= x < width and 0 <= y < height):
             raise NamebrushError(session.say("outside"))
         ask["point"] = (int(x), int(y), int(bool(label)))
     if data.get("remove"):
-        x, y = data["remove"]
-        ask["remove"] = [(float(x), float(y))]
+        x, y, _ = values.point(data["remove"])
+        ask["remove"] = [(x, y)]
     if data.get("strokes"):
-        ask["strokes"] = [_stroke(s) for s in data["strokes"]]
+        ask["strokes"] = [_stroke(s) for s in values.items(data["strokes"], "The strokes", MAX_STROKES)]
     takes = ask.get("point", (0, 0, 1))[2] == 0 or any(s["erase"] for s in ask.get("strokes", ()))
     if (takes or "remove" in ask or "frame" in ask) and len(session.picked) != 1:
         raise NamebrushError(session.say("pick_one_first"))
@@ -69,10 +71,12 @@ def asked(session: Session, data: dict) -> dict:
 
 
 def _stroke(stroke: dict) -> dict:
-    points = [(float(x), float(y)) for x, y in stroke["points"][:MAX_STROKE]]
-    if not points or not np.isfinite(points).all():
+    drawn = values.items(values.entry(stroke, "points"), "The stroke", 100 * MAX_STROKE)[:MAX_STROKE]
+    points = [tuple(min(max(v, -values.FAR), values.FAR) for v in point[:2]) for point in map(values.point, drawn)]
+    if not points:
         raise NamebrushError("The stroke has no points.")
-    return {"points": points, "radius": min(max(float(stroke["radius"]), 0.5), 4096.0), "erase": bool(stroke["erase"])}
+    radius = values.number(values.entry(stroke, "radius"), "The brush")
+    return {"points": points, "radius": min(max(radius, 0.5), 4096.0), "erase": stroke.get("erase") is True}
 
 
 def hint_of(session: Session, ask: dict) -> str:

@@ -21,6 +21,7 @@ from .stored import StoredStep, stored
 MAX_STEPS = 40
 
 LAYERS = ("fill", "outline", "names", "prompts", "scores")
+TOOLS = ("pick", "add", "subtract", "box")
 DEFAULT_LAYERS = ("fill", "outline", "names", "prompts")
 
 

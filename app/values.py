@@ -116,6 +116,20 @@ def box(value: Any) -> tuple[float, float, float, float] | None:
     return tuple(float(one) for one in numbers)
 
 
+def entry(data: Any, key: str) -> Any:
+    """One entry of what an event of the browser brings along; None where it is left out."""
+    if not isinstance(data, dict):
+        raise NamebrushError(f"An event's data must be an object, got {quoted(data)}.")
+    return data.get(key)
+
+
+def flag(value: Any, what: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise NamebrushError(f"{what} must be true or false, got {quoted(value)}.")
+    return value
+
+
 def names(value: Any, what: str) -> str | list[str]:
     """Names as they are typed, or a list of them, each as if on a line of its own."""
     if not isinstance(value, (list, tuple)):

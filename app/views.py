@@ -11,14 +11,15 @@ import gradio as gr
 from pipeline.errors import NamebrushError
 from pipeline.models.catalog import PRESETS
 
-from . import compare, explain, models, needs, texts
+from . import compare, explain, models, needs, texts, words
+from . import values as checked
 from .controls import Control, read
 from .labels import relabelled
 from .layout import Page
 from .pictures import handed_over
 from .queues import LONG, PRIVATE, QUICK, UNQUEUED
 from .scheduler import Work
-from .screen import failed
+from .screen import attempt, failed
 from .session import Session
 from .texts import Told
 from .working import Job
@@ -65,7 +66,16 @@ class Views:
             return {**models.described(session), "failed": failed}
 
         async def switch(session, event: gr.EventData):
-            preset = str(event._data["value"])
+            preset = None
+
+            def check():
+                nonlocal preset
+                preset = checked.text(checked.entry(event._data, "value"), "The models", 100)
+
+            told = attempt(check, session)
+            if preset is None:
+                yield self.show(session, told)
+                return
 
             def show(told):
                 update = self.show(session, told)
@@ -95,16 +105,20 @@ class Views:
 
         async def compared(session, edges, event: gr.EventData, *values):
             asked = event._data
-            entries, words = [str(e) for e in asked["entries"]], str(asked["words"])
 
             def show(told):
                 return {page.session: session, page.compared: self.compared(session, told)}
 
-            def work(progress):
-                options = self.options(edges, values)
-                return compare.compare(session, words, entries, options, progress, bool(asked["alone"]))
+            def given():
+                listed = checked.items(checked.entry(asked, "entries"), "The panels", 100)
+                entries = [checked.text(one, "A panel", 200) for one in listed]
+                return checked.text(checked.entry(asked, "words"), "The names"), entries, self.options(edges, values)
 
-            job = Job(session, need=lambda: needs.of_comparison(session, words, entries, self.options(edges, values)))
+            def work(progress):
+                alone = checked.flag(checked.entry(asked, "alone"), '"alone"')
+                return compare.compare(session, *given(), progress, alone)
+
+            job = Job(session, need=lambda: needs.of_comparison(session, *given()))
             async for update in self.working(session, work, job, show):
                 yield update
 
@@ -112,10 +126,11 @@ class Views:
             asked = event._data
             with TemporaryDirectory(prefix="namebrush-") as folder:
                 try:
-                    path = compare.figure(
-                        session, str(asked["ending"]), asked["width"], folder, str(asked["differences"])
-                    )
-                    told = Told(session.say("figure_ready", name=path.name, width=f"{asked['width']:g}"))
+                    ending = checked.choice(checked.entry(asked, "ending"), "The ending", compare.FORMATS)
+                    width = checked.number(checked.entry(asked, "width"), "The width")
+                    faded = checked.text(checked.entry(asked, "differences"), "The differences", 100)
+                    path = compare.figure(session, ending, width, folder, faded)
+                    told = Told(session.say("figure_ready", name=path.name, width=f"{width:g}"))
                     yield handed_over(path, page.canvas.GRADIO_CACHE), texts.status(told)
                 except (NamebrushError, OSError) as error:
                     yield None, texts.status(failed(error, session))
@@ -134,14 +149,15 @@ class Views:
 
         async def answer(session, event: gr.EventData, *values):
             data = event._data
-            x, y = float(data["x"]), float(data["y"])
-            region = None if data.get("region") is None else int(data["region"])
 
             def show(told):
                 shown = explain.shown(session, page.canvas.GRADIO_CACHE)
                 return {page.session: session, page.status: texts.status(told), page.explained: shown}
 
             def work(progress):
+                x, y = (checked.number(checked.entry(data, key), f"The point's {key}") for key in ("x", "y"))
+                region = checked.entry(data, "region")
+                region = None if region is None else checked.whole(region, "The mask")
                 return explain.explain(session, x, y, region, read(self.find_controls, values), progress)
 
             job = Job(session, need=lambda: needs.of_search(session, "", {"refine": "none"}))
@@ -156,7 +172,8 @@ class Views:
         labelled = relabelled(self.page, [*self.find_controls, *self.edit_controls, *self.save_controls])
 
         def speak(session, event: gr.EventData):
-            session.lang = str(event._data["value"])
+            lang = event._data.get("value")
+            session.lang = lang if isinstance(lang, str) and lang in words.LANGUAGES else session.lang
             return {
                 **self.show(session, None),
                 **{c: make(session.lang) for c, make in labelled.items()},
