@@ -32,6 +32,8 @@ def of_search(session: Session, words: str, options: dict) -> Work:
 
 def of_mask(session: Session, asked: dict) -> Work:
     """A mask by hand: a stroke is only painted; a click on a photo that was looked at is somebody's at the mouse."""
+    if session.step is None:
+        return Work(seconds=0.1)
     if "strokes" in asked:
         return Work("plain", 0.1, urgent=True)
     photo, rate = session.step.photo, estimate.speed()
@@ -44,11 +46,15 @@ def of_mask(session: Session, asked: dict) -> Work:
 
 def of_change(session: Session, kind: str, options: dict) -> Work:
     """A change of what is picked."""
+    if session.step is None:
+        return Work(seconds=0.1)
     hole = sum(r.area for r in session.picked_regions)
     return estimate.work_of_change(session.preset, session.step.photo.size, kind, options, hole)
 
 
 def of_comparison(session: Session, words: str, entries: list, options: dict) -> Work:
     """Several searches."""
+    if session.step is None:
+        return Work(seconds=0.1)
     size = session.step.photo.size
     return Work("models", estimate.comparison(session.preset, size, words, entries, options))

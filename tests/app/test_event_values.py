@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 import gradio as gr
@@ -58,7 +59,13 @@ def run(event, session, data, changed=None):
         given[place] = value
     given, *_ = special_args(event.fn, given, None, EventData(None, data))
     answer = event.fn(*given)
+    if inspect.isasyncgen(answer):
+        return asyncio.run(everything(answer))
     return list(answer) if inspect.isgenerator(answer) else [answer]
+
+
+async def everything(updates):
+    return [one async for one in updates]
 
 
 def opened():
