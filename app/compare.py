@@ -87,7 +87,7 @@ def compare(
         raise NamebrushError(session.say("compare_words"))
     if len(what) < 2:
         raise NamebrushError(session.say("compare_empty"))
-    what = permissions.check_entries(what)
+    permissions.check_entries(what)
     estimate.admit_comparison(session.preset, session.step.photo.size, words, what, options, session.say)
     keeper.room(session, PER_PIXEL * session.step.photo.size[0] * session.step.photo.size[1])
     start = time.perf_counter()
