@@ -121,7 +121,9 @@ class Decoder:
             if reply.get("error") == "told":
                 raise NamebrushError(str(reply.get("message", ""))[:1000])
             if "error" in reply:
-                raise refusal("memory", name)
+                if reply["error"] != "memory":
+                    log.error("decoding failed: %s", str(reply.get("message"))[:500])
+                raise refusal("memory" if reply["error"] == "memory" else "crash", name)
             return checked(reply, content(result, limit, name), limit, name)
         finally:
             os.close(handle)

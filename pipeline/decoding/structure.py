@@ -46,7 +46,9 @@ def check_structure(data: bytes, limit: float, name: str) -> int | None:
         if head.startswith(start):
             try:
                 return check(data, limit, name)
-            except (struct.error, IndexError):
+            except NamebrushError:
+                raise
+            except (struct.error, IndexError, ValueError):
                 return None  # cut off: the decoder says so
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return _webp(data, limit, name)

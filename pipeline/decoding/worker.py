@@ -76,6 +76,8 @@ def _serve(job: dict, handle: int, enforcer: Enforcer) -> tuple[dict, int | None
         return {"error": "told", "message": str(error)}, None
     except MemoryError:
         return {"error": "memory"}, None
+    except Exception as error:  # a fault of ours; the picture is refused, and the server's log names it
+        return {"error": "fault", "message": repr(error)[:500]}, None
     finally:
         enforcer.idle()
 
