@@ -8,7 +8,6 @@ Masks by hand are made in `masks`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,16 +54,16 @@ def need_room(session: Session, photo: Photo) -> None:
     keeper.room(session, PER_PIXEL * photo.size[0] * photo.size[1])
 
 
-def open_photo(session: Session, source: str | Path, check: Callable[[], None] | None = None) -> Told:
+def open_photo(session: Session, source: str | Path, job: int | None = None) -> Told:
     """Open a visitor's photo as a new step; whatever ran for the photo before is told to stop.
 
     Args:
         session: the visitor's.
         source: the file.
-        check: called about ten times a second while it is decoded; what it raises ends that.
+        job: number of the job that opens it, which goes on.
     """
     keeper.admit(session)
-    return _opened(session, open_picture(source, session, check))
+    return _opened(session, open_picture(source, session), job)
 
 
 def open_example(session: Session, index: int) -> Told:
@@ -72,9 +71,9 @@ def open_example(session: Session, index: int) -> Told:
     return _opened(session, examples.opened(index))
 
 
-def _opened(session: Session, photo: Photo) -> Told:
+def _opened(session: Session, photo: Photo, job: int | None = None) -> Told:
     need_room(session, photo)
-    session.stop()
+    session.stop(before=job)
     height, width = photo.size
     line = session.say("opened", name=texts.short(photo.name, 40), width=width, height=height)
     told = Told(" ".join([line, *map(session.heard, photo.notes)]))
@@ -239,15 +238,16 @@ def choose(session: Session, number: int) -> Told:
     return told
 
 
-def open_session(session: Session, path: str | Path, progress: Progress) -> Told:
-    """Open a session file in place of what is on the table; whatever ran before is told to stop.
+def open_session(session: Session, path: str | Path, progress: Progress, job: int | None = None) -> Told:
+    """Open a session file in place of what is on the table; whatever ran before is told to stop, but for the job of
+    this number, which opens it.
 
     Raises:
         NamebrushError: it is no session file, or it is damaged; nothing has changed then.
     """
     keeper.admit(session)
     history = read_session(path, progress, MAX_MEGAPIXELS, keeper.most_session())
-    session.stop()
+    session.stop(before=job)
     session.put(history)
     session.kept = session.history.steps
     return Told(session.say("session_opened", steps=session.count(len(session.history.steps), "step")))

@@ -126,13 +126,20 @@ class Wiring(Views, Returning):
             found = self.long(opened.then, look, self.find_inputs, self.find_need)
             self.long(found.then, suggest, self.find_inputs, self.look_need)
 
-        def open_file(session, path):
-            before = session.step
-            told = attempt(lambda: actions.open_photo(session, path), session)
-            words = gr.skip() if session.step is before else ""  # the last photo's names say nothing of this one
-            return {**self.show(session, told), page.words: words}
+        async def open_file(session, path):
+            before, job = session.step, Job(session, need=lambda: Work("plain", 0.5, urgent=True))
 
-        opened = page.open.upload(open_file, [page.session, page.open], [*self.outputs, page.words], **QUICK)
+            def show(told):
+                words = gr.skip() if session.step is before else ""  # the last photo's names say nothing of this one
+                return {**self.show(session, told), page.words: words}
+
+            async for update in self.working(
+                session, lambda progress: actions.open_photo(session, path, job.number), job, show
+            ):
+                yield update
+
+        shown = [*self.outputs, page.words, page.working]
+        opened = page.open.upload(open_file, [page.session, page.open], shown, **LONG)
         self.long(opened.then, suggest, self.find_inputs, self.look_need)
 
         async def reopen(session, path):
@@ -142,7 +149,7 @@ class Wiring(Views, Returning):
 
             job = Job(session, need=lambda: Work("plain"))
             async for update in self.working(
-                session, lambda progress: actions.open_session(session, path, progress), job, show
+                session, lambda progress: actions.open_session(session, path, progress, job.number), job, show
             ):
                 yield update
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,29 +22,23 @@ def _decoder():
     return decoder_for_strangers()
 
 
-def decoder(owner: Hashable = None, check: Callable[[], None] | None = None) -> Client:
-    """The server's decoder, for one visitor.
-
-    Args:
-        owner: whose picture it is; visitors who wait are served in turn.
-        check: called about ten times a second; what it raises ends the decoding.
-    """
+def decoder(owner: Hashable = None) -> Client:
+    """The server's decoder, for the visitor `owner`; those who wait are served in turn. A job's end ends it."""
     from pipeline.decoding.client import Client
 
-    return Client(_decoder(), owner, check)
+    return Client(_decoder(), owner)
 
 
-def open_picture(
-    source: str | Path, owner: Hashable = None, check: Callable[[], None] | None = None
-) -> Photo:
+def open_picture(source: str | Path, owner: Hashable = None) -> Photo:
     """Open a picture a visitor sent; see `decoder` and `pipeline.photo.open_photo`.
 
     Raises:
         NamebrushError: as `pipeline.photo.open_photo`, or it costs more than a picture may.
+        Cancelled: the job that opens it was stopped.
     """
     from pipeline.photo import open_photo
 
-    return open_photo(source, MAX_MEGAPIXELS, decoder(owner, check))
+    return open_photo(source, MAX_MEGAPIXELS, decoder(owner))
 
 
 def warm() -> None:

@@ -212,9 +212,9 @@ class Session:
         self.job += 1
         return self.job
 
-    def stop(self) -> None:
-        """Tell every job begun so far to stop at its next step."""
-        self.stopped = self.job
+    def stop(self, before: int | None = None) -> None:
+        """Tell every job begun so far, or those begun before the job of this number, to stop at its next step."""
+        self.stopped = self.job if before is None else max(self.stopped, before - 1)
 
     def check(self, job: int) -> None:
         """Raise `Cancelled` when this job was told to stop, or the server is ending."""

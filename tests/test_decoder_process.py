@@ -294,8 +294,9 @@ def test_too_many_are_refused_and_others_are_not(made, monkeypatch):
         if stopped.is_set():
             raise Cancelled
 
-    one.warm()
-    threads = [background(lambda: open_photo(slow(), decoder=Client(one, "greedy", check))) for _ in range(4)]
+    threads = [background(lambda: open_photo(slow(), decoder=Client(one, "greedy", check)))]
+    until(lambda: not jobs(one) and at_work(one))
+    threads += [background(lambda: open_photo(slow(), decoder=Client(one, "greedy", check))) for _ in range(3)]
     until(lambda: len(jobs(one)) == 3)
     with pytest.raises(NamebrushError, match="Too many photos"):
         open_photo(saved("PNG"), decoder=Client(one, "greedy"))

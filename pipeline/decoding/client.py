@@ -14,6 +14,7 @@ import numpy as np
 
 from ..decode import Decoded, decode, decode_png
 from ..errors import NamebrushError
+from ..progress import checkpoint
 from .limits import MEMORY_ENFORCED
 from .pool import LARGEST_FILE, Decoder
 
@@ -67,12 +68,12 @@ class Client:
     Attributes:
         decoder: what decodes.
         owner: for whom; see `pool.Decoder.decode`.
-        check: called while waiting; what it raises ends the decoding.
+        check: called about ten times a second while waiting; what it raises ends the decoding.
     """
 
     decoder: Decoder | InProcess
     owner: Hashable = None
-    check: Callable[[], None] | None = None
+    check: Callable[[], None] | None = checkpoint
 
     def decode(self, source: bytes | BinaryIO, limit: float, name: str) -> Decoded:
         """As `pool.Decoder.decode`."""

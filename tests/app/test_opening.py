@@ -10,6 +10,7 @@ from app import actions, arguments, opening
 from app.screen import attempt
 from app.session import Session
 from pipeline.errors import Cancelled, NamebrushError
+from pipeline.progress import running
 
 from ..picture_bombs import BOMBS, jpeg_of_scans, picture, saved
 
@@ -59,7 +60,8 @@ def test_stopping_ends_the_opening_and_nobody_else_waits_for_a_slow_picture(tmp_
             raise Cancelled
 
     def open_slow():
-        told.append(attempt(lambda: actions.open_photo(first, tmp_path / "slow.jpg", check), first))
+        with running(check):
+            told.append(attempt(lambda: actions.open_photo(first, tmp_path / "slow.jpg"), first))
 
     thread = threading.Thread(target=open_slow)
     thread.start()
@@ -68,6 +70,17 @@ def test_stopping_ends_the_opening_and_nobody_else_waits_for_a_slow_picture(tmp_
     stopped.set()
     thread.join(60)
     assert told[0].kind == "stopped" and first.step is None
+
+
+def test_opening_stops_what_ran_before_and_not_itself(tmp_path):
+    (tmp_path / "a.png").write_bytes(saved("PNG"))
+    session = Session()
+    earlier, own, later = session.begin(), session.begin(), session.begin()
+    actions.open_photo(session, tmp_path / "a.png", own)
+    with pytest.raises(Cancelled):
+        session.check(earlier)
+    session.check(own)
+    session.check(later)
 
 
 def test_a_process_is_started_before_anybody_asks():
