@@ -13,12 +13,16 @@ from typing import Any
 import gradio as gr
 from gradio.server_messages import UnexpectedErrorMessage
 from gradio.utils import get_upload_folder, is_in_or_equal
+from gradio_client.utils import construct_args
 from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Bytes of a call at most; files are uploaded beside it.
-MAX_BYTES = 16 << 20
+MAX_BYTES = 4 << 20
+#: Values of a call at most, commas and brackets within texts counted too: 2 MB of nothing but brackets would hold up
+#: everybody for seconds. A stroke on the canvas has some ten thousand.
+MAX_VALUES = 100_000
 #: Lists and objects within each other at most.
 MAX_DEPTH = 32
 _CALLS = re.compile(r"/gradio_api/(run|api|call|call/v2)/([^/]+)/?$")
@@ -71,6 +75,7 @@ class Calls:
             raise Refused(422, "Calls are made one at a time.", "batched")
         event = _event(blocks, named, call)
         if named is not None and named[1] == "call/v2":
+            _check_names(blocks, named[2], call)
             data = list(call.values())
         else:
             data = call.get("data")
@@ -83,7 +88,7 @@ class Calls:
             for block, value in zip(inputs, data, strict=True):
                 self._check_file(block, value)
         trigger = call.get("trigger_id")
-        if trigger is not None and trigger not in blocks.blocks:
+        if trigger is not None and not (isinstance(trigger, int) and trigger in blocks.blocks):
             raise Refused(404, "There is no part of the page with this number.", "trigger_id")
         if event.collects_event_data and not isinstance(call.get("event_data"), dict):
             raise Refused(422, '"event_data" must be an object.', "event_data")
@@ -138,6 +143,8 @@ def parsed(body: bytes) -> dict:
     def finite(text: str) -> float:
         raise ValueError(text)
 
+    if sum(body.count(sign) for sign in b"[{,") > MAX_VALUES:
+        raise Refused(413, f"A call has at most {MAX_VALUES:,} values.")
     try:
         call = json.loads(body, parse_constant=finite)
     except (ValueError, RecursionError):
@@ -155,6 +162,16 @@ def parsed(body: bytes) -> dict:
     raise Refused(422, f"A call nests at most {MAX_DEPTH} lists and objects.")
 
 
+def _check_names(blocks: gr.Blocks, name: str, call: dict) -> None:
+    """Whether a call by names gives what the endpoint needs, and nothing else."""
+    known = blocks.get_api_info()["named_endpoints"].get(f"/{name}")
+    try:
+        construct_args(known["parameters"] if known else [], (), dict(call))
+    except TypeError:
+        names = ", ".join(one["parameter_name"] for one in known["parameters"]) if known else "none"
+        raise Refused(422, f"The call takes these values by name: {names}.") from None
+
+
 def _event(blocks: gr.Blocks, named: re.Match | None, call: dict) -> Any:
     """The event a call is for."""
     number = call.get("fn_index")
@@ -165,7 +182,7 @@ def _event(blocks: gr.Blocks, named: re.Match | None, call: dict) -> Any:
     else:
         name = named[2] if named is not None else None
         event = next((e for e in blocks.fns.values() if name and e.api_name == name), None)
-    if event is None or (number is None and event.api_visibility == "private"):
+    if event is None or event.fn is None or (number is None and event.api_visibility == "private"):
         raise Refused(404, "There is no such event.", "fn_index")
     return event
 

@@ -43,6 +43,7 @@ TOOLS = "/gradio_api/mcp"
 HUB = "https://huggingface.co"
 #: Pictures a browser may show in place; everything else that is served as a file is saved, never opened as a page.
 SHOWN = {"image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"}
+_RANGE = re.compile(r"bytes=(\d{1,15}-\d{0,15}|-\d{1,15})")
 _SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
 
 
@@ -156,11 +157,15 @@ class Guard:
         return path.rstrip("/") in PATHS or path.startswith(BEGINNINGS)
 
     def _cleaned(self, scope: Scope, headers: Given) -> Scope:
-        """Without a forwarded name that is not this page's: links are made of it."""
+        """Without a forwarded name that is not this page's: links are made of it. And without a range that Gradio
+        breaks on, which may be ignored: the whole file is answered then."""
+        dropped = set()
         forwarded = headers.get("x-forwarded-host")
-        if forwarded is None or self.rules.knows(forwarded):
-            return scope
-        return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"x-forwarded-host"]}
+        if forwarded is not None and not self.rules.knows(forwarded):
+            dropped.add(b"x-forwarded-host")
+        if not _RANGE.fullmatch(headers.get("range", "bytes=0-")):
+            dropped.add(b"range")
+        return {**scope, "headers": [p for p in scope["headers"] if p[0] not in dropped]} if dropped else scope
 
     @staticmethod
     def _answering(send: Send, origin: str | None) -> Send:
