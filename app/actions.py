@@ -23,7 +23,7 @@ from pipeline.records import Photo, Segmentation
 
 from . import engine, estimate, examples, keeper, texts
 from .account import PER_PIXEL
-from .opening import MAX_MEGAPIXELS, open_picture
+from .opening import MAX_MEGAPIXELS, decoder, open_picture
 from .remains import arrived, carried, gone, remaining
 from .session import Session
 from .texts import Told
@@ -246,7 +246,8 @@ def open_session(session: Session, path: str | Path, progress: Progress, job: in
         NamebrushError: it is no session file, or it is damaged; nothing has changed then.
     """
     keeper.admit(session)
-    history = read_session(path, progress, MAX_MEGAPIXELS, keeper.most_session())
+    decode = decoder(session).decode_png
+    history = read_session(path, progress, MAX_MEGAPIXELS, keeper.most_session(), decode)
     session.stop(before=job)
     session.put(history)
     session.kept = session.history.steps

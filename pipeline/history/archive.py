@@ -10,16 +10,15 @@ import hashlib
 import io
 import math
 import re
-import warnings
+import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from ..decode import MIN_SIDE
+from ..decode import MIN_SIDE, decode_png
 from ..errors import NamebrushError
 from .manifest import MOST_TEXT
 from .session import MANIFEST
@@ -36,8 +35,12 @@ _NAMES = re.compile(
     r"session\.json|photos/[0-9a-f]{32}(-[0-9a-f]{12})?\.png|(exif|icc)/[0-9a-f]{32}\.bin"
     r"|steps/[0-9]{1,10}-(labels\.png|scores\.npz|regions\.npz)|(photos|exif|icc|steps)/"
 )
+_SAMPLES = {(np.dtype(np.uint8), 3), (np.dtype(np.uint8), 4), (np.dtype(np.uint16), 1)}
 _ARRAY_NAMES = re.compile(r"(scores|(mask|logits|logits-fine|logits-coarse|logits-place)[0-9]{1,6})\.npy")
 _ARRAY_TYPES = tuple(map(np.dtype, (np.float32, np.float16, np.int64, np.int32)))
+
+#: Decodes a PNG: its bytes, megapixels allowed, its name for messages; see `pipeline.decode.decode_png`.
+DecodePng = Callable[[bytes, float, str], np.ndarray]
 
 
 class Budget:
@@ -72,10 +75,12 @@ class Archive:
     Attributes:
         budget: what `picture` and `arrays` take from.
         most_pixels: of one picture.
+
+    Pictures are decoded by `decode`, which may do so in a process that may die.
     """
 
-    def __init__(self, archive: zipfile.ZipFile, budget: Budget, most_pixels: int):
-        self._archive, self.budget, self.most_pixels = archive, budget, most_pixels
+    def __init__(self, archive: zipfile.ZipFile, budget: Budget, most_pixels: int, decode: DecodePng = decode_png):
+        self._archive, self.budget, self.most_pixels, self._decode_png = archive, budget, most_pixels, decode
         self._pictures: dict[bytes, np.ndarray] = {}
         self._arrays: dict[bytes, np.ndarray] = {}
 
@@ -101,26 +106,18 @@ class Archive:
         data = self._read(name, 5 * self.most_pixels + _SMALL)
         key = _digest(data)
         if key not in self._pictures:
-            self._pictures[key] = self._decoded(data)
+            self._pictures[key] = self._decoded(data, name)
             self._pictures[key].flags.writeable = False
         return self._pictures[key]
 
-    def _decoded(self, data: bytes) -> np.ndarray:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the size is judged below
-            image = Image.open(io.BytesIO(data), formats=("PNG",))
-        with image:
-            bits = {"RGB": 3, "RGBA": 4, "I;16": 2}.get(image.mode)
-            (width, height), mode = image.size, image.mode
-            if bits is None:
-                raise NamebrushError("A picture in this session file is not 8-bit colour.")
-            self._check_size(width, height)
-            self.budget.take(width * height * bits)
-            image.load()
-            array = np.array(image)
-        if array.shape[:2] != (height, width) or array.dtype != (np.uint16 if mode == "I;16" else np.uint8):
-            raise ValueError("a picture of another size than its header tells")
-        return array
+    def _decoded(self, data: bytes, name: str) -> np.ndarray:
+        width, height, bits = _header(data)
+        self._check_size(width, height)
+        self.budget.take(width * height * bits // 8)
+        array = self._decode_png(data, self.most_pixels / 1e6, name)
+        if array.shape[:2] != (height, width) or (array.dtype, array.shape[2]) not in _SAMPLES:
+            raise NamebrushError("A picture in this session file is not 8-bit colour.")
+        return array[..., 0] if array.dtype == np.uint16 else array
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.most_pixels:
@@ -169,13 +166,16 @@ class Archive:
 
 
 @contextmanager
-def reading(path: Path, most_bytes: int, most_pixels: int) -> Iterator[Archive]:
+def reading(
+    path: Path, most_bytes: int, most_pixels: int, decode: DecodePng = decode_png
+) -> Iterator[Archive]:
     """A session file, with its list of files checked.
 
     Args:
         path: the file.
         most_bytes: of memory for what it holds; a small file gets less, since it cannot hold so much honestly.
         most_pixels: of one picture.
+        decode: decodes them.
 
     Raises:
         NamebrushError, OSError, zipfile.BadZipFile, ValueError: missing, no zip, or no session's files.
@@ -183,7 +183,7 @@ def reading(path: Path, most_bytes: int, most_pixels: int) -> Iterator[Archive]:
     size = path.stat().st_size
     with _Guarded(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
         _checked(archive, size, _NAMES)
-        yield Archive(archive, Budget(min(most_bytes, _SMALL_ALL + 1000 * size)), most_pixels)
+        yield Archive(archive, Budget(min(most_bytes, _SMALL_ALL + 1000 * size)), most_pixels, decode)
 
 
 def _checked(archive: zipfile.ZipFile, size: int, names: re.Pattern) -> list[zipfile.ZipInfo]:
@@ -204,6 +204,14 @@ def _checked(archive: zipfile.ZipFile, size: int, names: re.Pattern) -> list[zip
     if total > min(MOST_BYTES, _SMALL_ALL + _GAIN_ALL * size):
         raise NamebrushError("This session file unpacks to more than a session needs.")
     return entries
+
+
+def _header(data: bytes) -> tuple[int, int, int]:
+    """Width, height and bits of a pixel of a PNG, as its first chunk tells them."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 26:
+        raise ValueError("no PNG")
+    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
+    return width, height, depth * {0: 1, 2: 3, 6: 4}.get(color, 4)
 
 
 def _digest(data: bytes) -> bytes:

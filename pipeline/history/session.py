@@ -23,7 +23,7 @@ from .packing import pack_photo, pack_result, pack_segmentation
 from .steps import History, Step
 
 if TYPE_CHECKING:
-    from .archive import Archive
+    from .archive import Archive, DecodePng
 
 FORMAT, EDITION = "namebrush-session", 1
 ENDING = ".namebrush.zip"
@@ -55,7 +55,7 @@ def session_bytes(history: History, file: BinaryIO, progress: Progress | None = 
 
 def open_session(
     path: str | os.PathLike, progress: Progress | None = None, max_megapixels: float = MAX_MEGAPIXELS,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int = MAX_BYTES, decode: DecodePng | None = None,
 ) -> History:  # fmt: skip
     """Read a session file, which may come from anybody: whole, or not at all.
 
@@ -64,15 +64,17 @@ def open_session(
         progress: told of every step.
         max_megapixels: of one picture, as for `open_photo`.
         max_bytes: of memory for what the session holds; a file of few bytes gets less.
+        decode: decodes its pictures; None: `pipeline.decode.decode_png`, in this process.
 
     Raises:
         NamebrushError: missing, no session, damaged, larger than allowed, or written by a newer edition.
     """
+    from ..decode import decode_png
     from .archive import reading  # with them comes what checks the text, which takes a moment to make
 
     progress = progress or Progress()
     try:
-        with reading(Path(path).expanduser(), max_bytes, round(max_megapixels * 1e6)) as archive:
+        with reading(Path(path).expanduser(), max_bytes, round(max_megapixels * 1e6), decode or decode_png) as archive:
             return _read(archive, progress)
     except (NamebrushError, Cancelled):
         raise
