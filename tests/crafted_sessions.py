@@ -16,41 +16,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.edit import edit
-from pipeline.history import History, edited, opened, segmented
-from pipeline.history.session import MANIFEST, session_bytes
-from pipeline.photo import open_photo, pixel_hash
-from pipeline.records import ClassName, EditRequest, Prompt, Region, Segmentation, Vocabulary
+from benchmarks.fuzz.bases import good_history, session_of
+from pipeline.history.session import MANIFEST
+from pipeline.photo import pixel_hash
 
 Files = dict[str, bytes]
 CRAFTED: dict[str, Callable[[], bytes]] = {}
 
 
-def good_history() -> History:
-    """A photo, two names found in it, a colour changed with two results to choose from."""
-    photo = open_photo(np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8))
-    labels = np.full(photo.size, -1, np.int32)
-    labels[4:20, 6:30] = 1
-    prompt = Prompt(np.array([[10.5, 8]], np.float32), np.array([1], np.int32), (6.0, 4.0, 30.0, 20.0),
-                    np.ones((8, 8), np.float32))  # fmt: skip
-    region = Region.from_mask(
-        labels == 1, id=0, class_index=1, name="grass", score=0.75, prompt=prompt, made_by="sam", iou=0.5,
-        logits=np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8),
-    )  # fmt: skip
-    words = Vocabulary((ClassName("dog", ("puppy",)), ClassName("grass")), ("sky",), 0.25, (), (("all", (0, 1)),))
-    scores = np.random.default_rng(0).random((3, 10, 12), np.float32)
-    found = Segmentation(photo, words, labels, scores, (region,), "tiny", "sclip", "sam", {"encode": 0.5})
-    request = EditRequest("remove", region.mask, candidates=2, seed=3)
-    result = edit(photo, request, None)
-    history = History().add(opened(photo)).add(segmented(found, "dog; puppy, grass", {"method": "sclip"}))
-    return history.add(edited(result)).undo()
-
-
 def good_bytes() -> bytes:
-    """Its session file."""
-    buffer = io.BytesIO()
-    session_bytes(good_history(), buffer)
-    return buffer.getvalue()
+    """The good session file."""
+    return session_of(good_history())
 
 
 _GOOD = good_bytes()

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.fuzz.bases import good_history
 from pipeline.errors import NamebrushError
 from pipeline.history import History, Step, open_session, save_session
 from pipeline.history.session import MANIFEST
 from pipeline.photo import open_photo
 
-from .crafted_sessions import CRAFTED, files_of, good_bytes, good_history, zipped
+from .crafted_sessions import CRAFTED, files_of, good_bytes, zipped
 
 
 @pytest.mark.parametrize("name", CRAFTED)

@@ -139,15 +139,13 @@ def run(doors: list[str], seed: int, first: int, count: int, until: float, jobs:
 
 def _heard(worker: Worker, tally: Tally) -> bool:
     """Take what a worker has to say, and replace one that died or must be ended; True when it wants a case."""
+    died = not worker.process.is_alive()  # looked at first: what it said before is in the pipe then
     said = _received(worker.pipe)
     if said is not None:
         if worker.ready:
             tally.add(worker.case, Ending(**said[0]))
         worker.ready = True
         return True
-    died = not worker.process.is_alive()
-    if died and worker.pipe.poll():  # it said something before it ended
-        return _heard(worker, tally)
     if not died and not worker.overdue():
         return False
     if worker.case is None:

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.errors import NamebrushError
 from pipeline.progress import Progress
-from pipeline.rle import decode_region, decode_rle
+from pipeline.rle import decode_region, decode_rle, encode_rle
 
 from . import bases
 from .mutate import damaged_bytes, damaged_jpeg, damaged_json, damaged_npz, damaged_png, damaged_zip
@@ -114,8 +116,10 @@ def show_everything(session, folder: Path) -> None:
         actions.pick(session, [region.id for region in session.step.regions])
         json.dumps(scene(session, str(folder)), allow_nan=False).encode("utf-8")
         found = session.step.segmentation
+        line = texts.history(session)
+        assert line.count("data-step") >= len(session.steps), "a step has no button"
         for text in (
-            texts.history(session), texts.models_line(found, session.preset), actions.words_of(session),
+            line, texts.models_line(found, session.preset), actions.words_of(session),
             texts.against(found and found.vocabulary), texts.status(actions.picked_line(session)), session.step.told,
         ):  # fmt: skip
             text.encode("utf-8")
@@ -130,7 +134,7 @@ def show_everything(session, folder: Path) -> None:
 
 
 _RLES = (
-    {"size": [40, 48], "counts": "T5:TOP0g0000000000000000000000000eR1"}, {"size": [4, 5], "counts": [0, 1, 4, 2, 13]},
+    encode_rle(np.eye(40, 48, dtype=bool)), {"size": [4, 5], "counts": [0, 1, 4, 2, 13]},
     {"size": [640, 960], "counts": [100, 614300]}, {"size": [0, 0], "counts": [0]},
 )  # fmt: skip
 
@@ -150,10 +154,11 @@ def _decode(data: bytes, folder: Path) -> str:
 
 
 def _option(rng: random.Random) -> bytes:
-    from .options import GOOD
+    from .options import good
 
-    name = rng.choice(list(GOOD))
-    return json.dumps([name, damaged_json(rng, GOOD[name])]).encode()
+    known = good()
+    name = rng.choice(list(known))
+    return json.dumps([name, damaged_json(rng, known[name])]).encode()
 
 
 def _check_option(data: bytes, folder: Path) -> str:
@@ -181,9 +186,9 @@ def _send_event(data: bytes, folder: Path) -> str:
 
 
 def _good_options() -> list[bytes]:
-    from .options import GOOD
+    from .options import good
 
-    return [json.dumps([name, value]).encode() for name, value in GOOD.items()]
+    return [json.dumps([name, value]).encode() for name, value in good().items()]
 
 
 def _good_events() -> list[bytes]:

@@ -25,16 +25,9 @@ def _arguments() -> dict[str, Any]:
     return {
         "search": ["dog; puppy, grass", "sclip", "sam", "auto", 0.2],
         "edit": ["remove", "", 7, options],
-        "panels": ["sclip+none,trident+crf", "a"], "figure": ["pdf", 180.0], "switch": [True, "alone"],
+        "panels": ["sclip+none,trident+crf", ""], "figure": ["pdf", 180.0], "switch": [True, "alone"],
         "points": [[[1, 2, 1], [3.5, 4, 0]]], "box": [[1, 2, 30, 40]], "photo": [None],
     }  # fmt: skip
-
-
-#: Good values by what they are for.
-GOOD: dict[str, Any] = {
-    **_arguments(), **{name: _defaults(record) for name, record in _SETTINGS.items()},
-    "controls": [""] * 200,
-}  # fmt: skip
 
 
 @cache
@@ -49,6 +42,13 @@ def _controls():
             (record, controls(record, record.__name__)) for record in (SegmentSettings, EditSettings, ProposalSettings,
                                                                        SaveSettings, *RECORDS)
         ]  # fmt: skip
+
+
+@cache
+def good() -> dict[str, Any]:
+    """Good values by what they are for."""
+    shown = [one.component.value for _, made in _controls() for one in made]
+    return {**_arguments(), **{name: _defaults(record) for name, record in _SETTINGS.items()}, "controls": shown}
 
 
 def check(name: str, value: Any) -> None:

@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-import html.parser
-import json
-
 import pytest
 
-from app import actions, texts
-from app.plain import compose
-from app.scene import scene
+from app import actions
 from app.screen import attempt
-from app.session import Session
+from benchmarks.fuzz.doors import show_everything
 from pipeline.history import History, save_session
 from pipeline.progress import Progress
 from tests.crafted_sessions import CRAFTED
-
-
-def show_everything(session: Session, folder) -> None:
-    """All that the page makes of every step, with all regions picked."""
-    for step in session.history.steps:
-        actions.jump(session, step.id)
-        actions.pick(session, [r.id for r in session.step.regions])
-        made = json.dumps(scene(session, str(folder)), allow_nan=False)
-        assert made.encode("utf-8")
-        line = texts.history(session)
-        assert line.count("data-step") >= len(session.steps)
-        html.parser.HTMLParser().feed(line)
-        found = session.step.segmentation
-        for text in (
-            texts.models_line(found, session.preset), texts.against(found and found.vocabulary),
-            texts.status(actions.picked_line(session)), actions.words_of(session), session.step.told,
-        ):  # fmt: skip
-            text.encode("utf-8")
-        texts.region_choices(session.step.regions)
-        compose(session)
-        if session.step.edit is not None:
-            actions.choose(session, len(session.step.edit.images) - 1)
-            json.dumps(scene(session, str(folder)), allow_nan=False)
-            actions.go(session, session.cursor - 1)
-    while session.history.can_redo:
-        actions.go(session, session.cursor + 1)
 
 
 @pytest.mark.parametrize("name", CRAFTED)
