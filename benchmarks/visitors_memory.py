@@ -69,8 +69,8 @@ def draw(number: int, megapixels: float, exif: int = 0) -> bytes:
 class Person:
     """A visitor with one photo."""
 
-    def __init__(self, number: int, http: httpx.AsyncClient, config: Config, data: bytes):
-        self.number, self.data = number, data
+    def __init__(self, number: int, http: httpx.AsyncClient, config: Config, data: bytes, edges: str = "sam"):
+        self.number, self.data, self.edges = number, data, edges
         self.tab = Tab(http, config, None, f"198.18.{number // 250}.{number % 250 + 1}")
         self.seconds: dict[str, float] = {}
         self.refused: list[str] = []
@@ -90,7 +90,8 @@ class Person:
 
     async def open(self) -> bool:
         """Arrive and open the photo; whether it was taken."""
-        await self.tab.open()
+        self.tab.beat()
+        self.tab.set("edges", self.edges)
         file = await self.tab.upload(self.data, f"visitor-{self.number:03d}.jpg")
         answer = await self.use("open", "open", "upload", open=file)
         self.steps = answer.outcome == "ok"
@@ -191,7 +192,7 @@ async def crowd(address: str, args: argparse.Namespace, watch: Watch) -> dict:
             async with turn:
                 exif = 65_000 if args.case == "exif" else 0
                 data = await asyncio.to_thread(draw, number, args.megapixels, exif)
-                person = Person(number, http, config, data)
+                person = Person(number, http, config, data, args.edges)
                 people.append(person)
                 await (compare_panels(person, args.panels) if args.case == "compare" else person.work())
                 held = watch.rows[-1][1] / 2**20 if watch.rows else 0
@@ -240,6 +241,7 @@ def main() -> int:
     parser.add_argument("--together", type=int, default=3, help="visitors who work at the same time")
     parser.add_argument("--case", choices=("work", "compare", "exif"), default="work")
     parser.add_argument("--panels", type=int, default=14)
+    parser.add_argument("--edges", default="sam", help="what finds the edges; none is quicker")
     parser.add_argument("--kill", action="store_true", help="kill the server when it is above the limit")
     parser.add_argument("--out", type=Path, help="a picture of memory over time")
     args = parser.parse_args()

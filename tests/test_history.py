@@ -242,3 +242,11 @@ def test_a_replay_gives_the_same_pixels_and_says_where_not(tmp_path):
     done = replay(History(steps, 4), Engine())
     assert not done[1].same and 0 < done[1].differing <= 2 * 60 * 60
     assert done[1].note == "made by large (now small)"
+
+
+def test_a_session_with_a_picture_of_many_megabytes_opens(tmp_path):
+    """Its PNG is larger than a zip's list of files may be."""
+    noise = open_photo(np.random.default_rng(1).integers(0, 256, (1800, 2000, 3), dtype=np.uint8))
+    save_session(History().add(opened(noise)), tmp_path / "large.namebrush.zip")
+    assert (tmp_path / "large.namebrush.zip").stat().st_size > 10 << 20
+    assert open_session(tmp_path / "large.namebrush.zip").current.photo.hash == noise.hash

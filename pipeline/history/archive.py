@@ -27,6 +27,8 @@ from .session import MANIFEST
 MOST_BYTES = 4 << 30
 #: Bytes of a zip's list of files, which is read in one go.
 _MOST_LIST = 8 << 20
+#: Bytes of a file that are read at once.
+_PIECE = 1 << 20
 #: What zip may gain on what is packed already, with room for small files; and for a session as a whole.
 _GAIN, _SMALL, _GAIN_ALL, _SMALL_ALL = 100, 1 << 20, 10, 256 << 20
 _MOST_EXTRA = 32 << 20
@@ -219,8 +221,12 @@ def _digest(data: bytes) -> bytes:
 
 
 def _bytes_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    parts, left = [], entry.file_size + 1  # one more, so that the end is reached and the checksum compared
     with archive.open(entry) as file:
-        data = file.read(entry.file_size + 1)  # one more, so that the end is reached and the checksum compared
+        while left > 0 and (part := file.read(min(left, _PIECE))):  # a reader of a zip asks for as much as it is asked
+            parts.append(part)
+            left -= len(part)
+    data = b"".join(parts)
     if len(data) != entry.file_size:
         raise zipfile.BadZipFile("a file of another size than is told")
     return data
