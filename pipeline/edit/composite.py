@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..photo import pixel_hash
+from ..progress import checkpoint
 from ..records import Box, Photo
 from .crop import window
 
@@ -43,6 +44,7 @@ def count_changed(before: np.ndarray, after: np.ndarray, where: np.ndarray, outs
     """
     changed = 0
     for y in range(0, len(before), _ROWS):
+        checkpoint()
         band = slice(y, y + _ROWS)
         if not np.array_equal(before[band], after[band]):
             differs = (before[band] != after[band]).any(axis=2)

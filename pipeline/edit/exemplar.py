@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from ..errors import NamebrushError
-from ..progress import Progress
+from ..progress import Progress, checkpoint
 from ..records import Box
 from .crop import bounds, moved, split, widened, window
 from .grain import grained
@@ -203,14 +203,21 @@ def _finish(image: np.ndarray, hole: np.ndarray, level: Level, voted: np.ndarray
     """Grain from the best source, and brightness that meets the photo at the border; float32 [H, W, 3]."""
     # of the filled picture: the hole's old content never shows
     grain = grained(level.image, hole, (level.ty, level.tx), (found[0][:, 0], found[1][:, 0]))
+    checkpoint()
     result = np.where(hole[..., None], grain, image)
+    checkpoint()
     doubt = np.zeros(hole.shape, np.float32)
     doubt[level.ty, level.tx] = 1 - np.exp(-found[2][:, 0] / SURE**2)  # a perfect match needs no second opinion
+    checkpoint()
     near = HEDGE * np.exp(-((level.depth / HEDGE_DEPTH) ** 2)) * cv2.blur(doubt, (7, 7))
+    checkpoint()
     result += near[..., None] * cv2.GaussianBlur(membrane(image, hole) - result, (0, 0), HEDGE_WIDTH)
+    checkpoint()
     result[~hole] = image[~hole]
+    checkpoint()
     border = (level.target & ~hole).astype(np.float32)
     shift = cv2.blur((image - voted) * border[..., None], (5, 5))
+    checkpoint()
     shift = np.clip(shift / np.maximum(cv2.blur(border, (5, 5)), 1e-6)[..., None], -MOST_SHIFT, MOST_SHIFT)
     return result + np.where(hole[..., None], membrane(shift, hole), 0)
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..progress import checkpoint
+
 #: Widths in pixels: what is coarser stays as it was voted; what is finer than the second is grain.
 BODY, GRAIN = 4.0, 2.0
 #: Share of what the vote says between the two that stays, and the local strengths of grain (standard deviation of
@@ -42,6 +44,7 @@ def grained(image: np.ndarray, hole: np.ndarray, at: tuple, sources: tuple) -> n
         float32 [H, W, 3], of use in the hole.
     """
     body = cv2.GaussianBlur(image, (0, 0), BODY)
+    checkpoint()
     even = float(np.interp(np.count_nonzero(hole), (SMALL, LARGE), (0, 1)))
     plain = body + PLAIN * _given(image - body, hole, at, sources)[0] if even > 0 else 0
     return even * plain + (1 - even) * _sparse(image, body, hole, at, sources) if even < 1 else plain
@@ -58,6 +61,7 @@ def _given(band: np.ndarray, hole: np.ndarray, at: tuple, sources: tuple) -> tup
 def _sparse(image: np.ndarray, body: np.ndarray, hole: np.ndarray, at: tuple, sources: tuple) -> np.ndarray:
     """The filling with its grain gathered."""
     fine = image - cv2.GaussianBlur(image, (0, 0), GRAIN)
+    checkpoint()
     middle = image - fine - body
     grain, share = _given(fine, hole, at, sources)
     wide = energy(grain, hole, WIDE)
@@ -68,6 +72,7 @@ def _sparse(image: np.ndarray, body: np.ndarray, hole: np.ndarray, at: tuple, so
 
 def _from(band: np.ndarray, at: tuple, sources: tuple) -> np.ndarray:
     """What lies at the sources, brought to their targets."""
+    checkpoint()
     copied = np.zeros_like(band)
     copied[at] = band[sources]
     return copied
@@ -84,6 +89,7 @@ def gathered(grain: np.ndarray, hole: np.ndarray, wide: np.ndarray) -> np.ndarra
     Returns:
         float32 [H, W].
     """
+    checkpoint()
     factor = ((energy(grain, hole, NEAR) + 1e-8) / (wide + 1e-8)) ** (GATHERED / 2)
     after = energy(grain * factor[..., None], hole, WIDE)
     factor *= STRENGTH * np.sqrt((wide + 1e-8) / np.maximum(after, 1e-8))
@@ -92,6 +98,8 @@ def gathered(grain: np.ndarray, hole: np.ndarray, wide: np.ndarray) -> np.ndarra
 
 def energy(grain: np.ndarray, where: np.ndarray, width: float) -> np.ndarray:
     """Mean square of a grain in a Gaussian of this width around every pixel, of a mask's pixels alone; [H, W]."""
+    checkpoint()
     weight = where.astype(np.float32)
+    checkpoint()
     square = cv2.GaussianBlur((grain**2).mean(axis=2) * weight, (0, 0), width)
     return square / np.maximum(cv2.GaussianBlur(weight, (0, 0), width), 1e-6)

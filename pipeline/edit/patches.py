@@ -12,6 +12,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..progress import checkpoint
+
 RADIUS = 3
 #: A pixel of the hole counts FADE to the power of minus its depth: what is copied must fit the border first.
 FADE, LEAST_TRUST = 4.0, 0.02
@@ -28,12 +30,15 @@ _CHUNK = 8_000_000
 
 def nearest_of(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For every pixel the row and column of the nearest pixel of a mask that is not empty; int32 [H, W] each."""
+    checkpoint()
     _, label = cv2.distanceTransformWithLabels(
         (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
+    checkpoint()
     rows, cols = np.nonzero(mask)
     order = np.zeros(int(label.max()) + 1, np.int64)
     order[label[rows, cols]] = np.arange(len(rows))
+    checkpoint()
     return rows[order[label]].astype(np.int32), cols[order[label]].astype(np.int32)
 
 
@@ -47,14 +52,18 @@ class Level:
     """
 
     def __init__(self, image: np.ndarray, hole: np.ndarray, radius: int = RADIUS):
+        checkpoint()
         self.image, self.hole, self.radius = image.copy(), hole, radius
         self.height, self.width = hole.shape
         around = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
         known = (~hole).astype(np.uint8)
         self.source = cv2.erode(known, around, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+        checkpoint()
         self.target = cv2.dilate(hole.astype(np.uint8), around) > 0
         self.sy, self.sx = (v.astype(np.int32) for v in np.nonzero(self.source))
+        checkpoint()
         self.depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+        checkpoint()
         self.trust = np.where(hole, np.maximum(FADE**-self.depth, LEAST_TRUST), 1).astype(np.float32)
         dy, dx = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, -1)
         self._within = dy * self.width + dx
@@ -77,6 +86,7 @@ class Level:
 
         Beyond the picture a share is 0. `trust` float32 [H, W] stands in for the level's own.
         """
+        checkpoint()
         r = self.radius
         image = cv2.copyMakeBorder(self.image, r, r, r, r, cv2.BORDER_REPLICATE).reshape(-1, 3)
         share = np.pad(self.trust if trust is None else trust, r).ravel()
@@ -116,6 +126,7 @@ class Level:
         best, cost = np.empty((len(patch), k), np.int64), np.empty((len(patch), k), np.float32)
         step = max(1, _CHUNK // len(sy))
         for i in range(0, len(patch), step):
+            checkpoint()
             table = left[i : i + step] @ right
             found = table.argmin(axis=1)[:, None] if k == 1 else np.argpartition(table, k - 1, axis=1)[:, :k]
             best[i : i + step], cost[i : i + step] = found, np.take_along_axis(table, found, axis=1)
@@ -143,6 +154,7 @@ class Level:
         cost = apart(by, bx, slice(None))
 
         def offer(cy, cx, bonus=0.0):
+            checkpoint()
             fits = (cy >= 0) & (cx >= 0) & (cy < self.height) & (cx < self.width) & ((cy != by) | (cx != bx))
             which = np.flatnonzero(fits)
             which = which[self.source[cy[which], cx[which]]]
@@ -181,10 +193,13 @@ class Level:
             side = 2 * self.radius + 1
             places = [places[y * side + x] for y in range(0, side, self.radius) for x in range(0, side, self.radius)]
         for within, padded in places:
+            checkpoint()
             place = self._at + padded  # every target has its own, so plain indexing adds up
             for j in range(rows.shape[1]):
+                checkpoint()
                 total[place] += np.take(flat, at[:, j] + within, axis=0) * say[:, j, None]
                 weight[place] += say[:, j]
+        checkpoint()
         r = self.radius
         mean = (total / np.maximum(weight, 1e-12)[:, None]).reshape(-1, self._across, 3)
         return mean[r : r + self.height, r : r + self.width]

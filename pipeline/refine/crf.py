@@ -19,7 +19,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..progress import Progress
+from ..progress import Progress, checkpoint
 
 #: Colours that the factorisation is made from, and how many features it may have.
 SAMPLES, FEATURES = 4096, 64
@@ -64,6 +64,7 @@ def dense_crf(
         progress.step("Pixels of like colour agree", (step + 1) / (steps + 1))
         energy = logs.copy()
         for weight, kernel in kernels:
+            checkpoint()
             energy += weight * kernel.message(q)
         q = _softmax(energy)
     return np.ascontiguousarray(q.transpose(2, 0, 1))
@@ -136,6 +137,7 @@ class Blur:
             return self._sum_in_cells(q)
         total = np.zeros_like(q)
         for r in range(self.features.shape[2]):
+            checkpoint()
             feature = self.features[..., r, None]
             total += feature * self._blur(feature * q)
         return total

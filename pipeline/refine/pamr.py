@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..progress import checkpoint
+
 STEPS, DILATIONS = 10, (8, 16)
 
 
@@ -37,6 +39,7 @@ def pamr(image: Tensor, maps: Tensor, steps: int = STEPS, dilations: Sequence[in
     for _ in range(steps):
         mixed = torch.zeros_like(maps)
         for weight, shifted in zip(weights, _neighbours(maps, dilations), strict=True):
+            checkpoint()
             mixed.addcmul_(weight.expand_as(shifted), shifted)
         maps = mixed
     return maps
@@ -51,6 +54,7 @@ def _neighbours(maps: Tensor, dilations: Sequence[int], centre: bool = False) ->
         for dy in (-d, 0, d):
             for dx in (-d, 0, d):
                 if dy or dx or centre:
+                    checkpoint()
                     yield padded[:, reach + dy : reach + dy + height, reach + dx : reach + dx + width]
 
 
