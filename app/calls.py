@@ -11,7 +11,7 @@ import gradio as gr
 
 from pipeline.progress import Progress
 
-from . import engine, estimate
+from . import engine, estimate, keeper
 from .scheduler import Work
 from .session import Session
 from .texts import Told
@@ -35,6 +35,7 @@ def as_job(endpoint: Callable[..., Iterator], need: Callable[..., Work]):
         made: list = []
 
         def work(progress: Progress) -> Told:
+            keeper.room(job.session, ROOM)
             answer = endpoint(**bound.arguments, progress=progress)
             made.append(answer)
             made.append(next(answer))
@@ -58,6 +59,8 @@ def as_job(endpoint: Callable[..., Iterator], need: Callable[..., Work]):
 
 #: Sentences for programs, in English.
 SAY = functools.partial(say, "en")
+#: Bytes that must be free before a call begins, whose photo is not known yet.
+ROOM = 200 << 20
 #: Height and width a photo is thought to have: nothing is decoded before it is its turn.
 USUAL = (1000, 1000)
 

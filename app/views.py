@@ -95,7 +95,10 @@ class Views:
 
     def compared(self, session: Session, told: Told | None = None) -> dict:
         """What the view Compare shows: what can be chosen, what was compared, and a line about it."""
-        result = compare.panels(session, self.page.canvas.GRADIO_CACHE) if session.compared else None
+        try:
+            result = compare.panels(session, self.page.canvas.GRADIO_CACHE) if session.compared else None
+        except OSError as error:
+            result, told = None, failed(error, session)
         return {"choices": compare.choices(session.lang), "result": result, "told": told and vars(told)}
 
     def comparison(self) -> None:
@@ -151,7 +154,10 @@ class Views:
             data = event._data
 
             def show(told):
-                shown = explain.shown(session, page.canvas.GRADIO_CACHE)
+                try:
+                    shown = explain.shown(session, page.canvas.GRADIO_CACHE)
+                except OSError as error:
+                    shown, told = None, failed(error, session)
                 return {page.session: session, page.status: texts.status(told), page.explained: shown}
 
             def work(progress):
