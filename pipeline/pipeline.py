@@ -71,6 +71,7 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
         sam3: Any = None,
         device: Any = None,
         memory: str = "auto",
+        trust_weights: bool = False,
         cache_bytes: int = CACHE_BYTES,
         progress: Progress | None = None,
     ) -> Pipeline:
@@ -81,7 +82,8 @@ class Pipeline(Refined, MasksFirst, ByHand, Trained):
         Raises:
             NamebrushError: unknown preset or part, or weights that are not here and cannot be fetched.
         """
-        parts = {"clip": clip, "dino": dino, "sam": sam, "inpaint": inpaint, "device": device, "memory": memory}
+        parts = {"clip": clip, "dino": dino, "sam": sam, "inpaint": inpaint, "device": device, "memory": memory,
+                 "trust_weights": trust_weights}  # fmt: skip
         models = load_models(preset, progress=progress or Progress(), **parts)
         return cls(models, cache_bytes, Shelf(models.device, {"clipseg": clipseg, "groupvit": groupvit, "sam3": sam3}))
 

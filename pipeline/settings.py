@@ -315,6 +315,10 @@ class LoadSettings:
         "auto", "Memory", "Where the inpainting model's parts wait: whole needs most memory, sequential least.",
         choices=("auto", "whole", "offload", "sequential"),
     )
+    trust_weights: bool = setting(
+        False, "Trust weights", "Weights that run code of their own (TorchScript) are loaded though they are not "
+        "published ones.",
+    )
 
     def __post_init__(self):
         validate(self)

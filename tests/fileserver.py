@@ -22,6 +22,8 @@ class Site:
         tags: whether answers carry an `ETag`.
         status: status answered to every GET instead of the file, for as many answers as listed.
         hold: if set, every GET waits for this event before it sends the second half.
+        stated: headers that every answer has in place of the true ones.
+        redirects: where a GET of a path is sent to instead.
         requests: (method, path, range header or "") of every request, in order.
         address: `http://127.0.0.1:PORT`.
     """
@@ -32,6 +34,8 @@ class Site:
     tags: bool = True
     status: list[int] = field(default_factory=list)
     hold: threading.Event | None = None
+    stated: dict[str, str] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     address: str = ""
 
@@ -71,6 +75,9 @@ def serving() -> Iterator[Site]:
             path, span = self.path.split("?")[0], self.headers.get("Range", "")
             site.requests.append((self.command, path, span))
             data = site.files.get(path)
+            if body and path in site.redirects:
+                self._head(302, 0, {"Location": site.redirects[path]})
+                return
             status = site.status.pop(0) if body and site.status else 200 if data is not None else 404
             if status != 200:
                 known = any(name.startswith("/".join(path.split("/")[:3]) + "/") for name in site.files)
@@ -104,7 +111,7 @@ def serving() -> Iterator[Site]:
 
         def _head(self, status: int, length: int, headers: dict[str, str] | None = None) -> None:
             self.send_response(status)
-            for name, value in {"Content-Length": str(length), **(headers or {})}.items():
+            for name, value in {"Content-Length": str(length), **(headers or {}), **site.stated}.items():
                 self.send_header(name, value)
             self.end_headers()
 

@@ -268,7 +268,7 @@ def test_lama_fills_and_only_fills(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is what LaMa is published as
         torch.jit.script(Mean()).save(str(tmp_path / "lama.pt"))
-    models = load_models("tiny", inpaint=tmp_path / "lama.pt", device="cpu")
+    models = load_models("tiny", inpaint=tmp_path / "lama.pt", device="cpu", trust_weights=True)
     photo = picture(93, 121)
     mask = np.zeros((93, 121), bool)
     mask[30:60, 40:80] = True

@@ -34,7 +34,7 @@ def parts(tmp_path_factory):
 def pipe(parts):
     from pipeline import Pipeline
 
-    return Pipeline.load("base", **parts, device="cpu")
+    return Pipeline.load("base", **parts, device="cpu", trust_weights=True)
 
 
 @pytest.fixture(scope="module")

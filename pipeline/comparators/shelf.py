@@ -119,12 +119,12 @@ def pretrained(family: Any, path: Path, kind: str, device: torch.device) -> Any:
 
     from ..models.official import quiet
 
-    found = AutoConfig.from_pretrained(path, local_files_only=True).model_type
+    found = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False).model_type
     if found not in (kind, f"{kind}_video"):
         raise NamebrushError(f"{path} is a {found!r} model; {kind} is needed.")
     with quiet():
         model, info = family.from_pretrained(
-            path, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            path, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True
         )
     if info["missing_keys"]:
         raise NamebrushError(f"{path} lacks weights, among them {sorted(info['missing_keys'])[0]}.")
@@ -138,4 +138,4 @@ def processor_of(path: Path) -> Any:
     from ..models.official import quiet
 
     with quiet():
-        return AutoProcessor.from_pretrained(path, local_files_only=True)
+        return AutoProcessor.from_pretrained(path, local_files_only=True, trust_remote_code=False)

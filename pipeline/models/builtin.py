@@ -226,7 +226,8 @@ def load_dino(folder: str | Path | None = None) -> DinoModel:
     folder, config = _open(folder, "dino")
     try:
         model, info = ViTModel.from_pretrained(
-            folder, add_pooling_layer=False, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            folder, add_pooling_layer=False, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
+            output_loading_info=True,
         )
     except (RuntimeError, ValueError, OSError) as error:
         raise _unfit(folder, "dino", error) from error

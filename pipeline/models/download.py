@@ -11,12 +11,14 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..errors import NamebrushError
 from ..progress import Progress
@@ -221,7 +223,7 @@ def _stream(
         return
     try:
         ask = {**headers, "Range": f"bytes={start}-"} if start else headers
-        with requests.get(url, headers=ask, stream=True, timeout=TIMEOUT) as answer:
+        with _session(url) as session, session.get(url, headers=ask, stream=True, timeout=TIMEOUT) as answer:
             if start and answer.status_code in (206, 416) and not _continues(answer, start, note):
                 part.drop()  # another file by now, or one shorter than what arrived: from the beginning
                 return _stream(url, part, label, size, checked, headers, progress)
@@ -236,9 +238,26 @@ def _stream(
         raise _Passing(_reason(error)) from error
 
 
+def _session(url: str):
+    """A session that follows redirects to encrypted addresses, or within the place it was sent to."""
+    import requests
+
+    class Encrypted(requests.adapters.HTTPAdapter):
+        def send(self, request, *args, **kwargs):
+            if request.url.partition("/")[0] != "https:" and urlsplit(request.url)[:2] != urlsplit(url)[:2]:
+                raise DownloadError(f"{_host(url)} sends to {_host(request.url)}, which is not encrypted.")
+            return super().send(request, *args, **kwargs)
+
+    session = requests.Session()
+    session.mount("http://", Encrypted())
+    return session
+
+
 def _append(answer, part: Part, start: int, url: str, label: str, size: int | None, progress: Progress) -> None:
     """Write an answer's bytes behind the first `start` bytes of the part."""
     length = answer.headers.get("Content-Length")
+    if length is not None and not re.fullmatch(r"\d{1,15}", length):
+        raise WrongFile(f"{label} at {_host(url)} states an impossible size.")
     total = size if length is None else start + int(length)
     if size is not None and total != size:
         raise WrongFile(f"{label} at {_host(url)} has {total} bytes, {size} were expected.")
@@ -252,6 +271,10 @@ def _append(answer, part: Part, start: int, url: str, label: str, size: int | No
         for block in answer.iter_content(BLOCK):
             file.write(block)
             done += len(block)
+            if total is not None and done > total:
+                raise WrongFile(f"{label} at {_host(url)} goes on after its {total} bytes; nothing was kept.")
+            if total is None:  # nobody said where it ends
+                _room(part.path.parent, len(block), label)
             _tell(progress, label, done, total)
         file.flush()
         os.fsync(file.fileno())

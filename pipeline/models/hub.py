@@ -7,16 +7,25 @@ brought by `download`, because `hf_hub_download` begins a broken-off file anew.
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import NamebrushError
+from ..files import write_atomic
 from ..progress import Progress
 from .download import Check, DownloadError, download, offline
 
 WEIGHTS = (".safetensors", ".bin")
+#: Bytes of a file at most.
+LARGEST = 200 << 30
+#: Whose classes a pipeline may be made of; the last is where old indexes say the checker of pictures is.
+LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
 SIDE_FILES = (".json", ".txt", ".model")
 
 
@@ -50,33 +59,60 @@ def fetch_file(
         NotThere, DownloadError, DiskFull: as in `download`.
         NamebrushError: not in the cache and the network is forbidden.
     """
+    checked_name(name)
     found = cached_file(repo, name)
     if found is not None:
         return found
     if offline():
         raise NamebrushError(f"{repo}/{name} is not in {cache_dir()} and HF_HUB_OFFLINE forbids fetching it.")
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import repo_folder_name
     from huggingface_hub.utils import build_hf_headers
 
     url = hf_hub_url(repo, name)
     with _explained(repo):
         meta = get_hf_file_metadata(url)
-    tag = meta.etag or ""
-    if re.fullmatch(r"[0-9a-f]{64}", tag):
-        checks = (*checks, Check("sha256", tag))
-    elif re.fullmatch(r"[0-9a-f]{40}", tag):
-        checks = (*checks, Check("git-sha1", tag))
-    if tag:
-        folder = repo_folder_name(repo_id=repo, repo_type="model")
-        blob = cache_dir() / folder / "blobs" / tag
-        lock = cache_dir() / ".locks" / folder / f"{tag}.lock"  # the hub library's own
-        headers = {k: v for k, v in build_hf_headers().items() if k.lower() == "authorization"}
-        download(
-            url, blob, label=label, checks=checks, size=meta.size, headers=headers, lock=lock, progress=progress
-        )
-    with _explained(repo):  # finds the blob in place and only writes the names that lead to it
-        return Path(hf_hub_download(repo, name, cache_dir=cache_dir()))
+    tag, commit, size = meta.etag or "", meta.commit_hash or "", meta.size
+    # All three become parts of paths or bounds; a hub that answers otherwise is none.
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", tag) or not re.fullmatch(r"[0-9a-f]{40}", commit):
+        raise DownloadError(f"The hub's answer for {repo} does not say which file it is.")
+    if size is not None and not 0 <= size <= LARGEST:
+        raise DownloadError(f"The hub's answer for {repo} states an impossible size.")
+    checks = (*checks, Check("sha256" if len(tag) == 64 else "git-sha1", tag))
+    folder = repo_folder_name(repo_id=repo, repo_type="model")
+    blob = cache_dir() / folder / "blobs" / tag
+    lock = cache_dir() / ".locks" / folder / f"{tag}.lock"  # the hub library's own
+    headers = {k: v for k, v in build_hf_headers().items() if k.lower() == "authorization"}
+    download(url, blob, label=label, checks=checks, size=size, headers=headers, lock=lock, progress=progress)
+    return _named(cache_dir() / folder, blob, commit, name)
+
+
+def _named(home: Path, blob: Path, commit: str, name: str) -> Path:
+    """Give a fetched file its name in the hub's cache, as the hub's library does; no further answer is asked for."""
+    path = home / "snapshots" / commit / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        os.symlink(os.path.relpath(blob, path.parent), scratch)
+    except (OSError, NotImplementedError):  # no links on this system or disk
+        shutil.copyfile(blob, scratch)
+    os.replace(scratch, path)
+    reference = home / "refs" / "main"
+    reference.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(reference, commit.encode())
+    return path
+
+
+def checked_name(name: str) -> str:
+    """A file's name in a repository, which becomes a path below the cache.
+
+    Raises:
+        DownloadError: it leads elsewhere.
+    """
+    parts = name.split("/")
+    if len(name) > 400 or any(not re.fullmatch(r"[\w .+()@=-]+", part) or set(part) <= {"."} for part in parts):
+        raise DownloadError(f'The hub names a file "{name[:60]}", which is no name of a file.')
+    return name
 
 
 def fetch_pipeline(repo: str, *, label: str, progress: Progress | None = None) -> Path:
@@ -96,7 +132,9 @@ def fetch_pipeline(repo: str, *, label: str, progress: Progress | None = None) -
 
     with _explained(repo):
         listing = HfApi().model_info(repo, files_metadata=True).siblings or []
-    sizes = {entry.rfilename: entry.size or 0 for entry in listing}
+    sizes = {checked_name(entry.rfilename): entry.size or 0 for entry in listing}
+    if not all(isinstance(size, int) and 0 <= size <= LARGEST for size in sizes.values()):
+        raise DownloadError(f"The hub's answer for {repo} states an impossible size.")
     if "model_index.json" not in sizes:
         raise NotThere(f"{repo} is no diffusers pipeline (it has no model_index.json).")
     index = fetch_file(repo, "model_index.json", label=label, progress=progress)
@@ -159,13 +197,34 @@ def missing_parts(folder: Path) -> list[str]:
     return missing
 
 
-def _components(index: Path) -> list[str]:
-    """Names of the parts a pipeline really has: `[library, class]` with a library."""
+def read_index(index: Path) -> dict[str, Any]:
+    """The index of a `diffusers` pipeline, whose parts are classes of `diffusers` and `transformers` alone.
+
+    Raises:
+        NamebrushError: it cannot be read, or asks for code of somebody else's.
+    """
     try:
         entries = json.loads(index.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        kind = entries.setdefault("_class_name", "")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise NamebrushError(f"{index} cannot be read as the index of a diffusers pipeline.") from error
+    if not isinstance(kind, str):
+        raise NamebrushError(f"{index} asks for code that is not run: its pipeline is no class of diffusers.")
+    for part in parts_of(entries):
+        library, name = entries[part]
+        if library not in LIBRARIES or not isinstance(name, str) or not re.fullmatch(r"\w+", part):
+            raise NamebrushError(f'{index} asks for code that is not run: "{str(library)[:40]}" for "{part[:40]}".')
+    return entries
+
+
+def parts_of(entries: dict[str, Any]) -> list[str]:
+    """Names of the parts that an index says a pipeline really has."""
     return [k for k, v in entries.items() if isinstance(v, list) and len(v) == 2 and v[0] is not None]
+
+
+def _components(index: Path) -> list[str]:
+    """Names of the parts a pipeline really has: `[library, class]` with a library."""
+    return parts_of(read_index(index))
 
 
 def _weights(names: Iterable[str]) -> dict[str, list[str]]:

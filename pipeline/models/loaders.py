@@ -19,6 +19,8 @@ from .painting import Painting, of_folder
 from .records import ClipModel, DinoModel, Geometry, Sam2, SamModel
 
 _RECORDS = {"clip": ClipModel, "dino": DinoModel, "sam": (SamModel, Sam2)}
+#: Foundation models of a kind, beside a preset's own, that stay loaded.
+MOST_PROXIES = 2
 Part = str | Path | ClipModel | DinoModel | SamModel | Sam2 | None
 
 
@@ -31,6 +33,7 @@ def load_models(
     inpaint: Any = None,
     device: str | torch.device | None = None,
     memory: str = "auto",
+    trust_weights: bool = False,
     progress: Progress | None = None,
 ) -> Models:
     """The models of a preset, parts replaced where named; nothing is loaded or fetched before it is used.
@@ -42,6 +45,7 @@ def load_models(
             pipeline).
         device: a torch device; None: a graphics card if there is one.
         memory: how the inpainting model lies in memory, a name of `memory.PLANS`.
+        trust_weights: weights that run code of their own (TorchScript) are loaded though they are not published ones.
         progress: told when a part is fetched or loaded later on.
 
     Raises:
@@ -68,7 +72,7 @@ def load_models(
         raise NamebrushError(f"The device {device} is not available here; use cpu.") from error
     if memory not in PLANS:
         raise NamebrushError(f"{memory!r} is no plan for memory; choose from {', '.join(PLANS)}.")
-    return Models(chosen.name, chosen.geometry, parts, place, progress, memory)
+    return Models(chosen.name, chosen.geometry, parts, place, progress, memory, trust_weights)
 
 
 def held_by(record: Any) -> int:
@@ -109,17 +113,19 @@ class Models:
 
     def __init__(
         self, preset: str, geometry: Geometry, parts: dict[str, Any], device: torch.device, progress: Progress | None,
-        memory: str = "auto",
+        memory: str = "auto", trust_weights: bool = False,
     ):  # fmt: skip
-        self.memory = memory
+        self.memory, self._trusted = memory, trust_weights
         self.preset, self.geometry, self.device = preset, geometry, device
         self._parts, self._progress = parts, progress or Progress()
         self._locks = {kind: threading.RLock() for kind in KINDS}
         self._loaded: dict[str, Any] = {}
+        self._proxies: dict[str, dict[str, Any]] = {"dino": {}, "sam": {}}
 
     def weights(self) -> dict[int, int]:
         """Bytes of the weights in memory by the identity of their record, so that shared ones count once."""
-        return {id(record): held_by(record) for record in list(self._loaded.values())}
+        held = [*self._loaded.values(), *(record for kind in self._proxies.values() for record in list(kind.values()))]
+        return {id(record): held_by(record) for record in held}
 
     @property
     def clip(self) -> ClipModel:
@@ -161,12 +167,15 @@ class Models:
         own = self._parts[kind]
         if isinstance(own, fetch.Choice) and own.checkpoint is not None and own.checkpoint.name == known:
             return self._get(kind, self._progress)
-        key = f"proxy {known}"
+        chosen = fetch.choose(kind, known, get_preset(self.preset))
+        # One key for all spellings of a path; of those loaded, the ones used last stay.
+        key = known if chosen.path is None else str(chosen.path.resolve())
         with loading(self._locks[kind], self._progress):
-            if key not in self._loaded:
-                chosen = fetch.choose(kind, known, get_preset(self.preset))
-                self._loaded[key] = self._load(kind, self._progress, chosen)
-            return self._loaded[key]
+            found = self._proxies[kind].pop(key, None)
+            self._proxies[kind][key] = found = found or self._load(kind, self._progress, chosen)
+            for oldest in list(self._proxies[kind])[:-MOST_PROXIES]:
+                del self._proxies[kind][oldest]
+            return found
 
     def inpaint(self, progress: Progress | None = None):
         """The `diffusers` inpainting pipeline; loaded at first use.
@@ -260,7 +269,7 @@ class Models:
         path = part.path or (self._own_painter() if own else fetch.fetch(part.checkpoint, progress))
         progress.step(f"Loading {part.title}")
         if kind == "clip":
-            return self._placed(kind, official.load_clip(path, part.architecture))
+            return self._placed(kind, official.load_clip(path, part.architecture, self._trusted))
         if kind == "dino":
             return self._placed(kind, official.load_dino(path))
         if kind == "sam":
@@ -268,7 +277,7 @@ class Models:
         adapter = None
         if part.checkpoint is not None and part.checkpoint.adapter is not None:
             adapter = fetch.fetch_source(part.checkpoint.adapter, f"{part.title}, adapter", progress)
-        return with_checkpoints(official.load_inpaint(path, self.device, adapter, self.memory))
+        return with_checkpoints(official.load_inpaint(path, self.device, adapter, self.memory, self._trusted))
 
     @staticmethod
     def _own_painter() -> Path:

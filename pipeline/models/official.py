@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from .catalog import of_kind
 from .lora import fuse
 from .memory import place
 from .records import IMAGENET_MEAN, IMAGENET_STD, OPENAI_MEAN, OPENAI_STD, ClipModel, DinoModel, Sam2, SamModel
+from .trust import check_program, is_program
 
 _SAM_WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
 #: What `config.json` of SAM 2 calls it: the published folders hold the video model.
@@ -26,7 +26,7 @@ SAM2_KINDS = ("sam2", "sam2_video")
 _JIT_EXTRAS = ("input_resolution", "context_length", "vocab_size")
 
 
-def load_clip(path: Path, architecture: str = "") -> ClipModel:
+def load_clip(path: Path, architecture: str = "", trusted: bool = False) -> ClipModel:
     """Load CLIP from a file or folder; float32, on the CPU.
 
     Args:
@@ -34,16 +34,17 @@ def load_clip(path: Path, architecture: str = "") -> ClipModel:
             `open_clip_config.json`, or a folder of `builtin.save_clip`.
         architecture: `open_clip` model name for a file. If its shapes are not the file's, the first of the
             catalogue's that fits is taken; shapes do not tell QuickGELU from GELU, so name it where it matters.
+        trusted: see `trust.check_program`.
 
     Raises:
-        NamebrushError: not such weights, or no plain vision transformer.
+        NamebrushError: not such weights, no plain vision transformer, or a program that is not a published one.
     """
     import open_clip
 
     if path.is_dir():
         return _clip_folder(path)
     with _readable(path, "CLIP weights"):
-        state = _torchscript_state(path)
+        state = _torchscript_state(path, trusted)
         if state is None:  # open_clip reads files with weights_only=True, which refuses TorchScript
             state = open_clip.factory.load_state_dict(str(path))
         architecture = _fitting(state, architecture, path)
@@ -68,10 +69,20 @@ def _clip_folder(folder: Path) -> ClipModel:
     weights = [p for p in sorted(folder.iterdir()) if p.suffix in (".safetensors", ".bin", ".pth")]
     if not (folder / "open_clip_config.json").is_file() or not weights:
         raise NamebrushError(f"{folder} holds no CLIP: open_clip_config.json and a weights file are needed.")
+    _check_names_nothing(folder)
     with _readable(folder, "an open_clip folder"):
         model = open_clip.create_model(f"local-dir:{folder}")
         tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
     return _clip_record(model, tokenizer, f"{folder.name}-{fingerprint(weights[0])}")
+
+
+def _check_names_nothing(folder: Path) -> None:
+    """Refuse a folder whose configuration names a text model or tokenizer of the hub: its code would be fetched."""
+    with _readable(folder, "an open_clip folder"):
+        text = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
+        named = [key for key in ("hf_model_name", "hf_tokenizer_name") if text.get(key)]
+    if named:
+        raise NamebrushError(f"{folder} names {named[0]}, a part of the hub, which is not fetched for a folder.")
 
 
 def _clip_record(model, tokenizer, name: str) -> ClipModel:
@@ -86,13 +97,11 @@ def _clip_record(model, tokenizer, name: str) -> ClipModel:
     )  # fmt: skip
 
 
-def _torchscript_state(path: Path) -> dict[str, torch.Tensor] | None:
+def _torchscript_state(path: Path, trusted: bool) -> dict[str, torch.Tensor] | None:
     """The weights of a TorchScript archive, as OpenAI published CLIP; None for any other file."""
-    if not zipfile.is_zipfile(path):
+    if not is_program(path):
         return None
-    with zipfile.ZipFile(path) as archive:
-        if not any(name.endswith("/constants.pkl") for name in archive.namelist()):
-            return None
+    check_program(path, trusted)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # OpenAI's files will not be published in another form
         state = torch.jit.load(path, map_location="cpu").state_dict()
@@ -146,7 +155,8 @@ def load_dino(path: Path) -> DinoModel:
         family, extra = kinds[config["model_type"]]
         with quiet():
             model, info = family.from_pretrained(
-                path, dtype=torch.float32, local_files_only=True, output_loading_info=True, **extra
+                path, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True,
+                **extra,
             )
         if info["missing_keys"]:
             raise NamebrushError(f"{path} lacks weights, among them {sorted(info['missing_keys'])[0]}.")
@@ -206,7 +216,7 @@ def load_sam2(path: Path) -> Sam2:
     with _readable(path, "a SAM 2 folder"), quiet():
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
         model, info = Sam2Model.from_pretrained(
-            path, dtype=torch.float32, local_files_only=True, output_loading_info=True
+            path, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True
         )
         if info["missing_keys"]:
             raise NamebrushError(f"{path} lacks weights, among them {sorted(info['missing_keys'])[0]}.")
@@ -214,16 +224,25 @@ def load_sam2(path: Path) -> Sam2:
     return Sam2(model.eval().requires_grad_(False), name=f"{config['model_type']}-{fingerprint(weights)}")
 
 
-def load_lama(path: Path, device: torch.device):
-    """Load LaMa's TorchScript file: an image [1, 3, h, w] and a mask [1, 1, h, w] in, an image out."""
+def load_lama(path: Path, device: torch.device, trusted: bool = False):
+    """Load LaMa's TorchScript file: an image [1, 3, h, w] and a mask [1, 1, h, w] in, an image out.
+
+    Raises:
+        NamebrushError: not such a file, or a program that is not a published one; see `trust.check_program`.
+    """
     from ..edit.lama import Lama
+
+    if is_program(path):
+        check_program(path, trusted)
 
     with _readable(path, "a TorchScript network that fills holes"):
         module = torch.jit.load(str(path), map_location=device).eval()
     return Lama(module, device)
 
 
-def load_inpaint(path: Path, device: torch.device, adapter: Path | None = None, plan: str = "auto"):
+def load_inpaint(
+    path: Path, device: torch.device, adapter: Path | None = None, plan: str = "auto", trusted: bool = False
+):
     """Load a `diffusers` inpainting pipeline from a folder, or LaMa from its TorchScript file.
 
     float16 on a graphics card, else float32. A checker for unsafe pictures is kept if the folder has one; if not, its
@@ -234,12 +253,13 @@ def load_inpaint(path: Path, device: torch.device, adapter: Path | None = None, 
         device: where it shall paint.
         adapter: a low-rank adapter of latent consistency to lay into the denoiser, which then needs few steps.
         plan: for memory, see `memory.PLANS`.
+        trusted: see `trust.check_program`.
 
     Raises:
         NamebrushError: not such a folder or file, or parts of it are missing.
     """
     if path.is_file():
-        return load_lama(path, device)
+        return load_lama(path, device, trusted)
     if not (path / "model_index.json").is_file():
         raise NamebrushError(f"{path} is no diffusers pipeline: a folder with model_index.json is needed.")
     missing = [part for part in hub.missing_parts(path) if part not in ("safety_checker", "feature_extractor")]
@@ -248,7 +268,8 @@ def load_inpaint(path: Path, device: torch.device, adapter: Path | None = None, 
     from diffusers import AutoPipelineForInpainting, DiffusionPipeline
     from transformers.utils import is_accelerate_available
 
-    index = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
+    index = hub.read_index(path / "model_index.json")
+    _check_classes(index, path)
     extra: dict[str, Any] = {}
     if "safety_checker" in index:
         wanted = index["safety_checker"] != [None, None]
@@ -258,7 +279,7 @@ def load_inpaint(path: Path, device: torch.device, adapter: Path | None = None, 
                 extra["feature_extractor"] = None
     with _readable(path, "an inpainting pipeline"), quiet():
         # the automatic choice knows no FLUX Fill and would take a class for whole pictures; the folder names its own
-        fill = str(index.get("_class_name", "")).endswith("FillPipeline")
+        fill = index["_class_name"].endswith("FillPipeline")
         pipe = (DiffusionPipeline if fill else AutoPipelineForInpainting).from_pretrained(
             path, dtype=torch.float16 if device.type == "cuda" else torch.float32,
             variant=hub.variant(path), local_files_only=True, low_cpu_mem_usage=is_accelerate_available(), **extra,
@@ -271,6 +292,20 @@ def load_inpaint(path: Path, device: torch.device, adapter: Path | None = None, 
         pipe.scheduler = LCMScheduler.from_config(pipe.scheduler.config)
     place(pipe, device, plan)
     return pipe
+
+
+def _check_classes(index: dict[str, Any], path: Path) -> None:
+    """Refuse a pipeline, or a part of one, whose class the installed libraries do not have."""
+    import diffusers
+    import transformers
+    from diffusers.pipelines import stable_diffusion
+
+    homes = {"diffusers": diffusers, "transformers": transformers, "stable_diffusion": stable_diffusion}
+    asked = [("diffusers", index["_class_name"])] if index["_class_name"] else []
+    asked += [tuple(index[part]) for part in hub.parts_of(index)]
+    for library, name in asked:
+        if not hasattr(homes[library], name):
+            raise NamebrushError(f'The installed {library} has no class "{name[:60]}", which {path} asks for.')
 
 
 def fingerprint(path: Path) -> str:

@@ -55,12 +55,12 @@ def _of_path(path: Path) -> str:
         if path.is_dir():
             digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
         if not path.is_dir() or file.stat().st_size < 1 << 20:
-            digest.update(_hash_of(file).encode())
-    return f"sha256:{digest.hexdigest()[:12]}" if path.is_dir() else f"sha256:{_hash_of(path)[:12]}"
+            digest.update(checksum(file).encode())
+    return f"sha256:{digest.hexdigest()[:12]}" if path.is_dir() else f"sha256:{checksum(path)[:12]}"
 
 
-def _hash_of(file: Path) -> str:
-    """SHA-256 of a file, read once as long as it stays the same."""
+def checksum(file: Path) -> str:
+    """SHA-256 of a file in hexadecimal, read once as long as it stays the same."""
     state = file.stat()
     key = (str(file), state.st_size, state.st_mtime_ns)
     with _guard:
