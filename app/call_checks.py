@@ -88,7 +88,7 @@ class Calls:
             for block, value in zip(inputs, data, strict=True):
                 self._check_file(block, value)
         trigger = call.get("trigger_id")
-        if trigger is not None and not (isinstance(trigger, int) and trigger in blocks.blocks):
+        if trigger is not None and not _is_part(blocks, trigger):
             raise Refused(404, "There is no part of the page with this number.", "trigger_id")
         if event.collects_event_data and not isinstance(call.get("event_data"), dict):
             raise Refused(422, '"event_data" must be an object.', "event_data")
@@ -185,6 +185,13 @@ def _event(blocks: gr.Blocks, named: re.Match | None, call: dict) -> Any:
     if event is None or event.fn is None or (number is None and event.api_visibility == "private"):
         raise Refused(404, "There is no such event.", "fn_index")
     return event
+
+
+def _is_part(blocks: gr.Blocks, number: Any) -> bool:
+    """Whether a component, or the page itself, whose opening is an event too, has this number."""
+    if not isinstance(number, int) or isinstance(number, bool):
+        return False
+    return number in blocks.blocks or number == blocks._id
 
 
 def _name(block: Any) -> str:

@@ -30,7 +30,9 @@ def page(tmp_path_factory):
         text.select(chosen, None, text, queue=False, api_visibility="private")
         text.submit(None, text, None, js="(x) => x", api_visibility="private")  # runs in the browser alone
     demo.launch(prevent_thread_lock=True, quiet=True, **serve.launch_options(flags.parse((), {})))
-    yield httpx.Client(base_url=demo.local_url, timeout=60)
+    client = httpx.Client(base_url=demo.local_url, timeout=60)
+    client.root = demo._id
+    yield client
     demo.close()
     patch.undo()
 
@@ -189,6 +191,8 @@ def test_right_calls_go_through(page):
     assert "event: complete" in page.get(f"/gradio_api/call/back/{event}").text
     chosen = {"data": [], "fn_index": 2, "event_data": {"value": "this"}, "session_hash": "abc"}
     assert page.post("/gradio_api/run/predict", json=chosen).json()["data"] == ["this"]
+    opened = {**chosen, "trigger_id": page.root}  # as browsers send what happens when a page opens
+    assert page.post("/gradio_api/run/predict", json=opened).json()["data"] == ["this"]
 
 
 def test_unknown_numbers_of_running_events_get_no_500(page):
