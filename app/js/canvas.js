@@ -52,7 +52,8 @@ namebrush.canvas = (() => {
       touch();
       correct.dodge();
       wipeTo(painter.wipe, false);
-      $('.nbc-zoom', element).textContent = Math.round(view.scale * painter.ratio * 100) + ' %';
+      const share = scene.photo ? view.scale * painter.ratio : 1;
+      $('.nbc-zoom', element).textContent = Math.round(share * 100) + ' %';
     };
     function resize() {
       const { width, height } = area.getBoundingClientRect();
