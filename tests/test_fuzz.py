@@ -16,10 +16,10 @@ from benchmarks.fuzz.mutate import damaged_json
 from benchmarks.fuzz.worker import Ending, one
 
 #: Cases of each door; opening in another process and building scenes take longest.
-COUNTS = {"pictures": 60, "sessions": 60, "rle": 400, "options": 80}
+COUNTS = {"pictures": 30, "sessions": 40, "rle": 400, "options": 80, "events": 80}
 
 
-@pytest.mark.parametrize("door", COUNTS)
+@pytest.mark.parametrize("door", DOORS)
 def test_damaged_inputs_are_served_or_refused(door, tmp_path):
     outcomes = set()
     for index in range(COUNTS[door]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import random
@@ -87,7 +88,7 @@ def _session(rng: random.Random):
 
     session = Session()
     if rng.random() < 0.95:
-        session.history = _history().jump(rng.choice(_history().steps).id)
+        session.put(_history().jump(rng.choice(_history().steps).id))
         session.picked = tuple(region.id for region in session.step.regions)
     return session
 
@@ -106,6 +107,18 @@ def _value(component, rng: random.Random) -> Any:
         except Exception as error:  # Gradio itself refuses it, before anything of ours runs
             raise NamebrushError("Gradio refused a value.") from (error if isinstance(error, gr.Error) else None)
     return value
+
+
+async def _finished(result: Any) -> None:
+    """Take everything a handler has to give."""
+    if inspect.isasyncgen(result):
+        async for _ in result:
+            pass
+    elif inspect.iscoroutine(result):
+        await result
+    elif inspect.isgenerator(result):
+        for _ in result:
+            pass
 
 
 def send(name: str, data: Any, which: int, rng: random.Random | None) -> None:
@@ -135,10 +148,10 @@ def send(name: str, data: Any, which: int, rng: random.Random | None) -> None:
         elif parameter.annotation == "gr.SelectData":
             index = data.get("index") if isinstance(data, dict) else data
             arguments.insert(place, gr.SelectData(None, {"index": index, "value": None}))
+    if not isinstance(data, dict):  # `app.call_checks` answers such calls before any handler
+        raise NamebrushError("event_data must be an object.")
     try:
-        result = handler(*arguments)
-        for _ in result if inspect.isgenerator(result) else ():
-            pass
+        asyncio.run(_finished(handler(*arguments)))
     except gr.Error as error:
         raise NamebrushError(str(error.message)[:200]) from error
     if failures.found:
