@@ -21,6 +21,7 @@ from .edit.crop import bounds
 from .errors import NamebrushError
 from .palette import class_colors
 from .records import EditResult, Photo, Segmentation
+from .xml_text import xml_text
 
 MIMETYPE = b"image/openraster"
 _THUMBNAIL = 256
@@ -150,8 +151,8 @@ def flatten(layers: Sequence[Layer], size: tuple[int, int]) -> np.ndarray:
 
 
 def _printable(text: str) -> str:
-    """Text that XML can hold."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    """Text on one line that XML can hold."""
+    return "".join(c if c.isprintable() else " " for c in xml_text(text))
 
 
 def _png(pixels: np.ndarray) -> bytes:

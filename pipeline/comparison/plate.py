@@ -19,6 +19,7 @@ from ..glyphs import shorten, text_size, write
 from ..palette import Color, class_colors, hex_color
 from ..pdf import pdf_page
 from ..records import Segmentation
+from ..xml_text import xml_text
 from .caption import letter, note, presets, title
 
 #: How dark the photo stays where all panels agree and only differences are shown.
@@ -243,7 +244,7 @@ def as_svg(plate: Plate, width_mm: float | None = None) -> bytes:
     for x, y, letters, color, text in plate.texts:
         baseline = y + letters
         place = f'x="{x}" y="{baseline}" font-size="{letters}" fill="{hex_color(color)}"'
-        lines.append(f"<text {place}>{escape(text)}</text>")
+        lines.append(f"<text {place}>{escape(xml_text(text))}</text>")
     return "\n".join([*lines, "</svg>", ""]).encode()
 
 

@@ -22,6 +22,8 @@ _FIXED = (
     "name", "title", "about", "paper", "family", "reader", "states", "own", "regions", "window", "stride", "pamr",
     "area_share", "logit_scale", "facet", "foundation",
 )  # fmt: skip
+#: An option's number at most, in either direction, and numbers of a list.
+LARGEST, MOST = 10_000, 32
 _WORDS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
 
@@ -153,17 +155,20 @@ def _value(name: str, value: Any, kind: Any) -> Any:
         if kind is bool:
             return value if isinstance(value, bool) else _WORDS[str(value).casefold()]
         if kind in (int, float):
-            if isinstance(value, bool) or (kind is int and float(value) != int(float(value))):
+            number = float(value)
+            if isinstance(value, bool) or not abs(number) <= LARGEST or (kind is int and number != int(number)):
                 raise ValueError
-            return kind(float(value))
+            return kind(number)
         if typing.get_origin(kind) is tuple:
             parts = value.replace("+", " ").split() if isinstance(value, str) else list(value)
+            if len(parts) > MOST:
+                raise ValueError
             return tuple(_value(name, part, typing.get_args(kind)[0]) for part in parts)
-        if isinstance(value, str):
+        if isinstance(value, str) and len(value) <= 100:
             return value
         raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError):
         wanted = {bool: "yes or no", int: "a whole number", float: "a number"}.get(kind, "text")
         if typing.get_origin(kind) is tuple:
-            wanted = "numbers with spaces between"
-        raise NamebrushError(f"{name} must be {wanted}, got {value!r}.") from None
+            wanted = f"numbers with spaces between, at most {MOST}"
+        raise NamebrushError(f"{name} must be {wanted}, got {str(value)[:80]!r}.") from None
