@@ -109,8 +109,12 @@ def draw_mask(session: Session, ask: dict, progress: Progress) -> Told:
     made = segmentation.region(target.id if target is not None else made.id)
     regions = segmentation.regions
     name = upper(texts.called(made, regions, session.lang))
+    from pipeline.select import doubted
+
     key = "corrected" if target is not None else "made"
-    told = Told(session.say(f"mask_{key}", name=name, maker=texts.maker(made, session.lang)))
+    unsure = target is None and session.preset == "tiny" and doubted(made)
+    told = Told(session.say("mask_guessed" if unsure else f"mask_{key}", name=name,
+                            maker=texts.maker(made, session.lang)))  # fmt: skip
     label = session.say(f"step_{key}", name=texts.short(region_titles(regions)[made.id], 18))
     session.push(Step("hand", label, base.photo, segmentation, told=told.text), picked=(made.id,))
     return told

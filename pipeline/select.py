@@ -4,11 +4,17 @@ SAM answers from the stored embedding with one run of its mask decoder; for a ne
 once more, closer (`refine.closer`). Where OpenCV's grabCut makes better masks from the same prompts, it is used
 instead, or it redraws the edges of SAM's mask; what is best was measured (`python -m benchmarks.select_gate`) and
 stands in `GATE`. The region says who drew its edges.
+
+The built-in SAM knows drawings, and of a photograph it knows that it does not know it: it expects little of its own
+masks there (`SURE`). They are too timid, and grabCut, which learns colours from them, loses the thing altogether. So a
+mask that it doubts is taken wider: from a box, down to the threshold at which it reaches across the box, since a box
+is drawn to touch the thing on all four sides; from a point, the whole of SAM's three answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,14 +29,21 @@ from .refine.sam import decode, low_side, mask_to_logits, upsample
 
 #: Who makes a mask, by the weights in use and the kind of prompt; filled from `benchmarks/select_gate.py`.
 GATE: dict[str, dict[str, str]] = {
-    "tiny": {"box": "grabcut", "point": "sam+grabcut", "correct": "sam+grabcut"},
+    "tiny": {"box": "sam+grabcut", "point": "sam+grabcut", "correct": "sam+grabcut"},
     "downloaded": {"box": "sam", "point": "sam", "correct": "sam"},
 }
+#: Expected IoUs below which the built-in SAM doubts a new mask, by the kind of prompt.
+SURE = {"box": 0.7, "point": 0.6}
+#: A mask reaches across its box where the box around it covers this share of it; the lowest threshold that is tried
+#: for that, and the steps on the way down from 0, in logits.
+REACHES, LOWEST, STEP = 0.95, -6.0, 0.5
 MAKERS = ("auto", "sam", "grabcut", "sam+grabcut")
 #: How far grabCut may move the edges of SAM's mask, as a share of the mask's side.
 REDRAWN = 0.12
 #: Below this IoU with SAM's mask grabCut did not redraw edges but lost the thing.
 LOST = 0.4
+#: The logits of what no closer look saw.
+NOT_MEANT = -32.0
 #: Names of the built-in weights begin with this.
 BUILT_IN = "namebrush-"
 
@@ -72,8 +85,9 @@ def select(
         raise NamebrushError("The mask to correct belongs to another photo. Pick it again on this one.")
     prompt = _collect(points, box, region, photo)
     maker = choose(gate, prompt, region, sam)
+    doubts = gate == "auto" and region is None and coarse(sam)
     try:
-        return _make(maker, photo, sam, embedding, prompt, region, progress)
+        return _make(maker, photo, sam, embedding, prompt, region, progress, doubts)
     except NamebrushError:
         if gate != "auto" or sam is None or embedding is None:
             raise
@@ -82,8 +96,10 @@ def select(
     return _make(other, photo, sam, embedding, prompt, region, progress)
 
 
-def _make(maker, photo, sam, embedding, prompt: Prompt, region: Region | None, progress: Progress) -> Region:
-    """One maker's mask; an error where nothing is left of it."""
+def _make(
+    maker, photo, sam, embedding, prompt: Prompt, region: Region | None, progress: Progress, doubts: bool = False
+) -> Region:
+    """One maker's mask; an error where nothing is left of it. `doubts`: SAM's is wider where it expects little."""
     if maker == "grabcut":
         progress.step("grabCut draws the mask")
         start = None if region is None else region.mask
@@ -96,7 +112,10 @@ def _make(maker, photo, sam, embedding, prompt: Prompt, region: Region | None, p
     progress.step("SAM draws the mask")
     redraw = maker == "sam+grabcut"
     # To a correction whose edges are redrawn anyway a second look adds less than its wait costs (.855 to .858).
-    made = _ask_sam(photo, sam, embedding, prompt, region, twice=not (redraw and region is not None))
+    look = _ask_sam(photo, sam, embedding, prompt, region, twice=not (redraw and region is not None))
+    if doubts and look.expected < SURE["point" if prompt.box is None else "box"]:
+        return _whole(sam, embedding, look) if prompt.box is None else _reaching(sam, embedding, look)
+    made = look.region(tidy(look.field > 0, look.clicked))
     return _redrawn(made, photo) if redraw else made
 
 
@@ -110,6 +129,12 @@ def choose(gate: str, prompt: Prompt, region: Region | None, sam: SamModel | Non
         return "grabcut"
     kind = "correct" if region is not None else "box" if prompt.box is not None else "point"
     return GATE["tiny" if coarse(sam) else "downloaded"][kind]
+
+
+def doubted(region: Region) -> bool:
+    """Whether SAM expects little of a new mask by hand that it made; the built-in one's are taken wider then."""
+    kind = "point" if region.prompt.box is None else "box"
+    return region.made_by == "sam" and region.iou is not None and region.iou < SURE[kind]
 
 
 def coarse(sam: SamModel | None) -> bool:
@@ -132,9 +157,26 @@ def click_region(segmentation: Segmentation, x: float, y: float) -> Region | Non
     return None
 
 
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What SAM says of a prompt: logits float32 [H, W] in the photo's pixels and [low, low] as it answered them, the
+    IoU it expects, the prompt that was asked, and the pixels of its points that belong, int [N, 2]."""
+
+    field: np.ndarray
+    low: np.ndarray
+    expected: float
+    prompt: Prompt
+    clicked: np.ndarray
+
+    def region(self, mask: np.ndarray, low: np.ndarray | None = None) -> Region:
+        """A mask from it, which must not be empty."""
+        score, low = float(np.clip(self.expected, 0, 1)), self.low if low is None else low
+        return _by_hand(mask, prompt=self.prompt, made_by="sam", score=score, iou=self.expected, logits=low)
+
+
 def _ask_sam(
     photo: Photo, sam: SamModel, embedding: SamEmbedding, prompt: Prompt, region: Region | None, twice: bool
-) -> Region:
+) -> _Look:
     """One decoder call, and a closer look where that is wanted and the model gains from it.
 
     A single point may mean a part or the whole: then the best of SAM's three masks.
@@ -147,25 +189,55 @@ def _ask_sam(
     single = region is None and prompt.box is None and len(prompt.points) == 1
     logits, iou = decode(sam, embedding, [prompt], multimask=single and sam.zoom is None)
     clicked = np.floor(prompt.points[prompt.labels == 1]).astype(int)
-    mask = tidy(upsample(logits, embedding)[0] > 0, clicked)
-    if twice and sam.zoom is not None and mask.any():
-        mask = _closer(photo, sam, embedding, prompt, region, logits, mask, clicked)
-        logits = mask_to_logits(mask, embedding, low)[None]
-    predicted = float(iou[0])
-    score = float(np.clip(predicted, 0, 1))
-    return _by_hand(mask, prompt=prompt, made_by="sam", score=score, iou=predicted, logits=logits[0])
+    look = _Look(upsample(logits, embedding)[0], logits[0], float(iou[0]), prompt, clicked)
+    first = tidy(look.field > 0, clicked)
+    if not twice or sam.zoom is None or not (first.any() or prompt.box is not None):
+        return look
+    closer = _closer(photo, sam, embedding, look, region, first)
+    again = tidy(closer > 0, clicked)
+    if prompt.box is None and not again.any():
+        return look
+    return replace(look, field=closer, low=mask_to_logits(again, embedding, low))
 
 
-def _closer(photo, sam, embedding, prompt: Prompt, region: Region | None, logits, mask, clicked) -> np.ndarray:
-    """The mask bool [H, W] after a look at a cut-out around the prompt's box or the first mask; the first one where
-    nothing is left."""
-    box = prompt.box if prompt.box is not None else _box_of(_clicked_part(mask, clicked))
+def _closer(photo, sam, embedding, look: _Look, region: Region | None, first: np.ndarray) -> np.ndarray:
+    """Logits float32 [H, W] after a look at a cut-out around the prompt's box or the first mask; outside it, of what
+    is certainly not meant."""
+    prompt = look.prompt
+    box = prompt.box if prompt.box is not None else _box_of(_clicked_part(first, look.clicked))
     before = None if region is None else [region.mask]
-    ((x0, y0, x1, y1), seen), = look_closer(sam, photo.pixels, embedding, [prompt], [box], logits, before)
-    closer = np.zeros_like(mask)
-    closer[y0:y1, x0:x1] = seen > 0
-    closer = tidy(closer, clicked)
-    return closer if closer.any() else mask
+    ((x0, y0, x1, y1), seen), = look_closer(sam, photo.pixels, embedding, [prompt], [box], look.low[None], before)
+    closer = np.full_like(look.field, NOT_MEANT)
+    closer[y0:y1, x0:x1] = seen
+    return closer
+
+
+def _reaching(sam: SamModel, embedding: SamEmbedding, look: _Look) -> Region:
+    """A doubted mask from a box: inside it, at the highest threshold at which it reaches across it."""
+    height, width = look.field.shape
+    x0, y0, x1, y1 = look.prompt.box
+    left, top = max(int(round(x0)), 0), max(int(round(y0)), 0)
+    right, bottom = min(max(int(round(x1)), left + 1), width), min(max(int(round(y1)), top + 1), height)
+    inside = look.field[top:bottom, left:right]
+    threshold = 0.0
+    while threshold > LOWEST and _extent(inside > threshold) < REACHES * inside.size:
+        threshold -= STEP
+    mask = np.zeros((height, width), bool)
+    mask[top:bottom, left:right] = inside > threshold
+    return look.region(tidy(mask, look.clicked), mask_to_logits(mask, embedding, low_side(sam)))
+
+
+def _extent(mask: np.ndarray) -> int:
+    """Pixels of the box around a mask; 0 for an empty one."""
+    x0, y0, x1, y1 = _box_of(mask) if mask.any() else (0, 0, 0, 0)
+    return (x1 - x0) * (y1 - y0)
+
+
+def _whole(sam: SamModel, embedding: SamEmbedding, look: _Look) -> Region:
+    """A doubted mask from points: the last and widest of the three that SAM gives where a point may mean a part."""
+    logits, iou = decode(sam, embedding, [look.prompt], multimask=True, best=False)
+    mask = tidy(upsample(logits[0, -1:], embedding)[0] > 0, look.clicked)
+    return replace(look, expected=float(iou[0, -1])).region(mask, logits[0, -1])
 
 
 def _clicked_part(mask: np.ndarray, clicked: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pipeline.errors import NamebrushError
 from pipeline.grabcut import Cut, cut, enlarge, stable_area, tidy
 from pipeline.records import ClassName, Photo, Prompt, Region, SamEmbedding, Segmentation, Vocabulary
 from pipeline.refine.sam import low_side
-from pipeline.select import GATE, choose, click_region, select
+from pipeline.select import GATE, SURE, choose, click_region, doubted, select
 
 from .small_sam import counted, embed, small_sam
 
@@ -210,6 +210,48 @@ def test_the_gate_asks_sam_only_for_what_it_does_better():
         assert choose("auto", prompt, None, sam) == "sam", "downloaded weights"
         assert choose("auto", prompt, None, None) == "grabcut"
         assert choose("grabcut", prompt, None, sam) == "grabcut"
+
+
+def _says(monkeypatch, field: np.ndarray, expected: float, whole: np.ndarray | None = None):
+    """A built-in SAM without a second look that answers with these logits [low, low]; all three masks: `whole`."""
+
+    def answers(*_, multimask=False, best=True, **__):
+        if best:
+            return field[None], np.array([expected], np.float32)
+        return np.stack([field, field, whole])[None], np.full((1, 3), expected, np.float32)
+
+    monkeypatch.setattr("pipeline.select.decode", answers)
+    sam = small_sam()
+    return type(sam)(sam.sam, "namebrush-x")
+
+
+@pytest.mark.parametrize("expected", [0.4, 0.95])
+def test_a_mask_that_the_built_in_sam_doubts_is_taken_until_it_reaches_across_its_box(monkeypatch, expected):
+    pixels, _ = disc_photo()
+    field = np.full((32, 32), -20.0, np.float32)  # cells of 10 photo pixels
+    field[4:20, 8:24] = -2.2  # the thing, of which SAM is not sure
+    field[8:14, 12:18] = 3.0  # its middle, of which it is
+    sam = _says(monkeypatch, field, expected)
+    made = select(photo_of(pixels), sam, embed(sam, pixels), box=(80, 40, 240, 200))
+    x0, y0, x1, y1 = made.box
+    if expected < SURE["box"]:
+        assert made.made_by == "sam" and doubted(made)
+        assert (x1 - x0) * (y1 - y0) >= 0.9 * 160 * 160 and x0 >= 80 and y0 >= 40 and x1 <= 240 and y1 <= 200
+    else:
+        assert x1 - x0 < 110 and not doubted(made), "a mask that it is sure of stays what it is"
+    fixed = select(photo_of(pixels), sam, embed(sam, pixels), box=(80, 40, 240, 200), gate="sam")
+    assert fixed.box[2] - fixed.box[0] < 110, "who asks for SAM alone gets its own mask"
+
+
+def test_a_doubted_mask_from_a_point_is_the_whole_of_the_three(monkeypatch):
+    pixels, _ = disc_photo()
+    part, whole = np.full((32, 32), -5.0, np.float32), np.full((32, 32), -5.0, np.float32)
+    part[10:13, 14:17], whole[4:20, 8:24] = 4.0, 4.0
+    sam = _says(monkeypatch, part, 0.3, whole)
+    made = select(photo_of(pixels), sam, embed(sam, pixels), points=[(150, 110)])
+    assert doubted(made) and made.area > 0.9 * 160 * 160
+    sam = _says(monkeypatch, part, 0.9, whole)
+    assert select(photo_of(pixels), sam, embed(sam, pixels), points=[(150, 110)]).area < 0.3 * 160 * 160
 
 
 def test_grabcut_never_asks_for_the_embedding():

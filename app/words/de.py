@@ -136,6 +136,8 @@ SERVER = {
     "fetch_failed": "Die Modelle {preset} konnten nicht geladen werden: der Server ist nicht zu erreichen oder "
     "antwortet nicht. Nichts wurde geändert.",
     "hint_move": "Auf dem Foto ziehen, an einer Ecke die Größe.",
+    "mask_guessed": "{name} ist fertig, aber geraten: {maker} ist nicht sicher. Verbessere die Maske mit Punkten "
+    "oder Pinsel.",
 }  # fmt: skip
 
 BROWSER = {

@@ -143,6 +143,8 @@ SERVER = {
     "fetch_failed": "The {preset} models could not be downloaded: the model server cannot be reached or does not "
     "answer. Nothing changed.",
     "hint_move": "Drag it on the photo; a corner sets its size.",
+    "mask_guessed": "{name} was made, but is a guess: {maker} is not sure of it. Correct it with points or the "
+    "brush, then change it.",
 }  # fmt: skip
 
 BROWSER = {
