@@ -33,7 +33,7 @@ GATE: dict[str, dict[str, str]] = {
     "downloaded": {"box": "sam", "point": "sam", "correct": "sam"},
 }
 #: Expected IoUs below which the built-in SAM doubts a new mask, by the kind of prompt.
-SURE = {"box": 0.7, "point": 0.6}
+SURE = {"box": 0.65, "point": 0.4}
 #: A mask reaches across its box where the box around it covers this share of it; the lowest threshold that is tried
 #: for that, and the steps on the way down from 0, in logits.
 REACHES, LOWEST, STEP = 0.95, -6.0, 0.5
