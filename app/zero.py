@@ -16,6 +16,8 @@ from typing import Any
 
 from pipeline.models.catalog import CHECKPOINTS, get_preset
 
+from . import estimate
+
 #: Where models are in the process that has a card.
 DEVICE = "cuda"
 #: Seconds asked for at least and at most; a visitor without an account is lent some minutes a day in all.
@@ -24,13 +26,6 @@ LEAST, MOST = 5, 120
 MARGIN = 1.5
 #: Bytes a second from memory to the card, and seconds until the process with the card answers at all.
 COPY, START = 3e9, 1.5
-#: Seconds of work by the size of CLIP: one window (with its share of DINO), and SAM's encoder once.
-WINDOW = {"namebrush-clip": 0.005, "clip-vit-b16": 0.02, "clip-vit-l14": 0.04, "clip-vit-h14": 0.08}
-SAM = {"namebrush-sam": 0.05, "sam-vit-b": 0.3, "sam-vit-l": 0.5, "sam-vit-h": 0.9}
-#: Seconds of one step of painting, by the painter's name; others as the slowest of these.
-STEP = {"namebrush-inpaint": 0.02, "sd2-inpainting": 0.05, "sdxl-inpainting": 0.12}
-#: Seconds of refining a map, of masking a whole photo, and of looking at what was painted.
-REFINE, MASKS, JUDGE = 1.0, 4.0, 1.0
 
 
 def here() -> bool:
@@ -53,52 +48,32 @@ def gpu(duration: Callable[..., int]) -> Callable:
 
 
 def seconds_for(preset: str, name: str, args: tuple, kwargs: dict[str, Any]) -> int:
-    """Whole seconds to ask for, from what the job will do; arguments as for `on_card`.
-
-    Windows are counted from the photo's size and the preset's geometry, painting from its steps and candidates, a
-    comparison from its panels.
-    """
+    """Whole seconds to ask for, from what the job will do (`estimate`); arguments as for `on_card`."""
     chosen = get_preset(preset)
     photo = args[0].photo if hasattr(args[0], "photo") else args[0]
     size = getattr(photo, "size", (1000, 1000))
-    moved = sum(CHECKPOINTS[chosen.part(kind)].bytes for kind in ("clip", "dino", "sam"))
-    work = 0.0
+    moved, work = _looks_with(preset), 0.0
     if name in ("segment", "encode"):
-        work = _looking(chosen, size, kwargs) + _refining(kwargs)
+        work = estimate.search(preset, size, args[1] if name == "segment" else "", kwargs, estimate.CARD)
     elif name in ("select", "correct", "sam_features"):
-        work = SAM.get(chosen.sam, max(SAM.values()))
+        work = estimate.sam_seconds(preset, estimate.CARD)
     elif name == "compare":
         from pipeline.comparison.entries import parse_entries
 
-        for entry in parse_entries(args[2]):
-            own = get_preset(entry.preset or preset)
-            work += _looking(own, size, kwargs) + _refining({**kwargs, "refine": entry.refine or kwargs.get("refine")})
-            if own is not chosen:
-                moved += sum(CHECKPOINTS[own.part(kind)].bytes for kind in ("clip", "dino", "sam"))
+        work = estimate.comparison(preset, size, args[1], args[2], kwargs, estimate.CARD)
+        moved += sum(_looks_with(e.preset) for e in parse_entries(args[2]) if e.preset and e.preset != preset)
     elif name == "do":
         request = args[1]
         moved += CHECKPOINTS[chosen.inpaint].bytes if chosen.inpaint else 0
-        step = STEP.get(chosen.inpaint, max(STEP.values()))
-        work = request.candidates * ((request.steps or 40) * step + JUDGE) + _looking(chosen, size, {})
+        settings = {"method": "diffusion", "steps": request.steps, "candidates": request.candidates}
+        work = estimate.change(preset, size, request.kind, settings, rate=estimate.CARD)
     return round(min(max(LEAST, MARGIN * (START + moved / COPY + work)), MOST))
 
 
-def _looking(preset, size: tuple[int, int], settings: dict[str, Any]) -> float:
-    """Seconds of CLIP's windows and SAM's encoder."""
-    geometry = preset.geometry
-    short = settings.get("short_side") or geometry.short_side
-    window, stride = settings.get("window") or geometry.window, settings.get("stride") or geometry.stride
-    sides = [short * n / min(size) for n in size]
-    windows = 1
-    for side in sides:
-        windows *= 1 + max(0, -(-round(side - window) // stride))
-    return windows * WINDOW.get(preset.clip, max(WINDOW.values())) + SAM.get(preset.sam, max(SAM.values()))
-
-
-def _refining(settings: dict[str, Any]) -> float:
-    masks = settings.get("refine") in ("vote", "vote-auto") or settings.get("method") in ("proposals", "corrclip")
-    painted = settings.get("refine") == "diffusion"
-    return REFINE + (MASKS if masks else 0) + (10 * max(STEP.values()) if painted else 0)
+def _looks_with(preset: str) -> int:
+    """Bytes of the models that look at photos."""
+    chosen = get_preset(preset)
+    return sum(CHECKPOINTS[chosen.part(kind)].bytes for kind in ("clip", "dino", "sam"))
 
 
 @gpu(seconds_for)

@@ -15,7 +15,7 @@ from app.session import Session
 from app.texts import Told
 from app.visitors import Caller
 from pipeline.errors import Cancelled, NamebrushError
-from pipeline.progress import checkpoint
+from pipeline.progress import checkpoint, running
 
 
 @pytest.fixture(autouse=True)
@@ -313,3 +313,11 @@ def test_a_picture_on_the_way_lies_where_it_will_be():
     shown = job.told()["preview"]
     assert shown["box"] == (10, 25, 50, 75) and shown["inside"] is False
     assert shown["url"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_job_that_was_stopped_can_no_longer_add_a_step(session):
+    job, before = working.Job(session), len(session.steps)
+    job.stop()
+    with running(job.check), pytest.raises(Cancelled):
+        session.push(session.step)
+    assert len(session.steps) == before
