@@ -15,6 +15,7 @@ from . import api, files, layout
 from .controls import Control, control, controls
 from .engine import PRESET
 from .events import NEAR, Wiring
+from .lean import LeanBlocks
 from .words import en, say
 
 
@@ -55,7 +56,7 @@ def build_demo() -> gr.Blocks:
             shown = name in KINDS[first].fields
             edit_controls.append(control(EditSettings, name, f"edit-{name}", visible=shown))
 
-    with gr.Blocks(title="Namebrush", analytics_enabled=False, fill_width=True) as demo:
+    with LeanBlocks(title="Namebrush", analytics_enabled=False, fill_width=True) as demo:
         page = layout.build(panel, near, edit_kinds())
         page.tabs = tabs
         Wiring(page, find_controls, edit_controls, save_controls)

@@ -19,6 +19,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,4 +152,8 @@ def remove(folder: Path) -> None:
 def leave() -> None:
     """Delete the folder of this process; the visitors' stay."""
     if _current is not None:
-        remove(_current.run)
+        for _ in range(20):  # a thread that has not ended may write one more file into it
+            remove(_current.run)
+            if not _current.run.exists():
+                break
+            time.sleep(0.05)

@@ -138,3 +138,21 @@ def test_a_base_folder_of_somebody_else_is_refused(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(tmp_path / "target")
     with pytest.raises(PermissionError, match="own"):
         folders.private(tmp_path / "link")
+
+
+def test_the_own_folder_goes_though_a_thread_writes_one_more_file(tmp_path, monkeypatch):
+    run = tmp_path / "run-1-a"
+    (run / "cache").mkdir(parents=True)
+    made = folders.Folders(tmp_path, run, tmp_path / "visitors", tmp_path)
+    monkeypatch.setattr(folders, "_current", made)
+    late, original = [1, 2, 3], folders.remove
+
+    def remove(folder):
+        original(folder)
+        if late:
+            late.pop()
+            (folder / "cache").mkdir(parents=True)
+
+    monkeypatch.setattr(folders, "remove", remove)
+    folders.leave()
+    assert not run.exists()
