@@ -1,6 +1,8 @@
 """How visitors' pictures are opened: never in the server's own process, and a hostile one costs its sender a line."""
 
+import asyncio
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -86,3 +88,52 @@ def test_opening_stops_what_ran_before_and_not_itself(tmp_path):
 def test_a_process_is_started_before_anybody_asks():
     opening.warm()
     assert opening.decoder().decoder._starter is not None
+
+
+def wired(name: str):
+    """The page's handler of this name."""
+    from app.build import build_demo
+
+    demo = build_demo()
+    (handler,) = {id(fn.fn): fn.fn for fn in demo.fns.values() if getattr(fn.fn, "__name__", "") == name}.values()
+    return handler
+
+
+def driven(updates) -> list:
+    """What an asynchronous handler yields."""
+
+    async def collect():
+        return [update async for update in updates]
+
+    return asyncio.run(collect())
+
+
+def test_the_page_opens_a_photo_as_a_job_and_keeps_its_outcome(tmp_path):
+    (tmp_path / "a.png").write_bytes(saved("PNG"))
+    (tmp_path / "bomb.jpg").write_bytes(BOMBS["jpeg: 8,000 scans"][0]())
+    session, open_file = Session(), wired("open_file")
+    last = driven(open_file(session, str(tmp_path / "a.png")))[-1]
+    assert session.step.photo.size == (12, 20) and any("12" in str(v) for v in last.values())
+    assert not session.step.told.startswith("Stopped") and session.job > session.stopped
+    before = session.step
+    last = driven(open_file(session, str(tmp_path / "bomb.jpg")))[-1]
+    assert session.step is before and any("scans" in str(value) for value in last.values())
+
+
+def test_a_page_that_is_closed_ends_the_decoding(tmp_path):
+    (tmp_path / "slow.jpg").write_bytes(jpeg_of_scans(80, 5000, 8000))
+    session, open_file, decoder = Session(), wired("open_file"), opening.decoder().decoder
+
+    async def leave():
+        updates = open_file(session, str(tmp_path / "slow.jpg"))
+        await updates.__anext__()  # it says what it does, after a moment
+        busy = len(decoder._processes) - len(decoder._free)
+        await updates.aclose()
+        return busy
+
+    assert asyncio.run(leave()) >= 1
+    end = time.monotonic() + 60
+    while len(decoder._processes) > len(decoder._free):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert session.step is None
