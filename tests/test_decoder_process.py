@@ -57,10 +57,6 @@ def slow() -> bytes:
     return jpeg_of_scans(80, 5000, 8000)
 
 
-def pids(decoder) -> list[int]:
-    return sorted(one.pid for one in decoder._processes)
-
-
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
@@ -199,7 +195,7 @@ def test_the_server_gives_up_on_a_process_that_stands_still(made):
     still = made()
     open_photo(saved("PNG"), decoder=still)
     still.limits = Limits(seconds=0.1, seconds_per_megapixel=0)
-    (pid,) = pids(still)
+    (pid,) = still.pids()
     next(iter(still._processes))._limits = still.limits
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(NamebrushError, match="too long"):
@@ -211,15 +207,15 @@ def test_the_server_gives_up_on_a_process_that_stands_still(made):
 def test_a_process_that_dies_is_replaced_and_costs_one_sentence(made, how):
     one = made()
     one.warm()
-    until(lambda: pids(one))
-    (pid,) = pids(one)
+    until(lambda: one.pids())
+    (pid,) = one.pids()
     thread, came = background(lambda: open_photo(slow(), decoder=one))
     until(lambda: at_work(one))
     os.kill(pid, how)
     thread.join(60)
     assert isinstance(came[0], NamebrushError) and "\n" not in str(came[0])
     assert open_photo(saved("PNG"), decoder=one).size == (12, 20)
-    assert pid not in pids(one)
+    assert pid not in one.pids()
 
 
 def test_a_process_serves_its_share_and_is_replaced(made):
@@ -227,17 +223,17 @@ def test_a_process_serves_its_share_and_is_replaced(made):
     seen = []
     for _ in range(7):
         open_photo(saved("PNG"), decoder=one)
-        seen += [pid for pid in pids(one) if pid not in seen]
-    until(lambda: len(pids(one)) == 1)
-    assert len(set(seen) | set(pids(one))) == 3
+        seen += [pid for pid in one.pids() if pid not in seen]
+    until(lambda: len(one.pids()) == 1)
+    assert len(set(seen) | set(one.pids())) == 3
 
 
 def test_a_process_that_keeps_memory_is_replaced(made):
     one, seen = made(kept_memory=-(1 << 40)), set()
     for _ in range(3):
         open_photo(saved("PNG"), decoder=one)
-        until(lambda: len(pids(one)) == 1 and seen.isdisjoint(pids(one)))
-        seen.update(pids(one))
+        until(lambda: len(one.pids()) == 1 and seen.isdisjoint(one.pids()))
+        seen.update(one.pids())
     assert len(seen) == 3
 
 
@@ -257,7 +253,7 @@ def test_many_threads_get_their_own_photos(made):
     for thread, came in threads:
         thread.join(120)
         assert came == [None]
-    assert not wrong and 1 <= len(pids(two)) <= 2
+    assert not wrong and 1 <= len(two.pids()) <= 2
 
 
 def test_who_brings_many_waits_for_who_brings_one(made):
@@ -315,8 +311,8 @@ def test_stopping_ends_the_decoding(made):
             raise Cancelled
 
     one.warm()
-    until(lambda: pids(one))
-    (pid,) = pids(one)
+    until(lambda: one.pids())
+    (pid,) = one.pids()
     thread, came = background(lambda: open_photo(slow(), decoder=Client(one, None, check)))
     until(lambda: at_work(one))
     stopped.set()
@@ -337,15 +333,15 @@ def test_nothing_is_left_open(made):
                 pass
 
     round_of_all()
-    until(lambda: len(pids(one)) == 1)
+    until(lambda: len(one.pids()) == 1)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         round_of_all()
-    until(lambda: len(pids(one)) == 1)
+    until(lambda: len(one.pids()) == 1)
     assert len(os.listdir("/proc/self/fd")) <= before
     assert "namebrush-picture" not in Path("/proc/self/maps").read_text()
     one.close()
-    assert not pids(one)
+    assert not one.pids()
     with pytest.raises(NamebrushError, match="ending"):
         open_photo(saved("PNG"), decoder=one)
 
@@ -359,9 +355,9 @@ def test_nothing_is_left_when_the_server_is_killed(tmp_path):
         from pipeline.photo import open_photo
         decoder = Decoder(1)
         threading.Thread(target=lambda: open_photo(sys.argv[1], decoder=decoder)).start()
-        while not decoder._processes:
+        while not decoder.pids():
             time.sleep(0.01)
-        print(next(iter(decoder._processes)).pid, flush=True)
+        print(decoder.pids()[0], flush=True)
         time.sleep(600)
     """)
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -406,7 +402,7 @@ def test_a_process_knows_no_secrets(made, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     one = made()
     open_photo(saved("PNG"), decoder=one)
-    assert b"secret" not in Path(f"/proc/{pids(one)[0]}/environ").read_bytes()
+    assert b"secret" not in Path(f"/proc/{one.pids()[0]}/environ").read_bytes()
 
 
 def test_the_file_is_read_from_its_start(decoder, tmp_path):

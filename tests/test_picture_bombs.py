@@ -58,13 +58,13 @@ def mutated(data: bytes, random: np.random.Generator) -> bytes:
 def test_damaged_files_end_no_process(decoder, kind):
     random, whole = np.random.default_rng(len(kind)), saved(kind, 20, 30)
     open_photo(saved("PNG"), decoder=decoder)
-    before = {process.pid for process in decoder._processes}
+    before = decoder.pids()
     for _ in range(40):
         try:
             open_photo(mutated(whole, random), decoder=decoder)
         except NamebrushError as error:
             assert "ends the program" not in str(error)
-    assert {process.pid for process in decoder._processes} == before
+    assert decoder.pids() == before
 
 
 HEADS = [b"II*\0", b"MM\0*\0", b"\xff\xd8\xff", b"GIF8", b"\0\0\1\0", b"BM", b"\xff\x4f\xff\x51", b"P6", b"P5 8",

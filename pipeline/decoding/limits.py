@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from dataclasses import dataclass
 
 #: Where address space beyond RLIMIT_AS is really refused. macOS accepts the limit and does not keep it.
@@ -32,7 +31,7 @@ class Limits:
     memory_per_pixel: int = 22
     seconds: float = 3.0
     seconds_per_megapixel: float = 0.4
-    patience: float = 3.0
+    patience: float = 6.0
     photos: int = 500
     kept_memory: int = 128 << 20
 
@@ -102,19 +101,15 @@ class Enforcer:
         if MEMORY_ENFORCED:
             most = min(self._idle + self._limits.memory_for(pixels, file_bytes), self._most)
             resource.setrlimit(resource.RLIMIT_AS, (most, self._most))
-        # The kernel counts whole seconds of the process's life: round up.
-        used = time.process_time()
-        cpu = int(used + seconds) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-        # The alarm's default action ends the process wherever it is, also inside a library.
+        # The signals' default action ends the process wherever it is, also inside a library.
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         signal.setitimer(signal.ITIMER_REAL, self._limits.patience * seconds)
 
     def idle(self) -> None:
         """No limits on time while no picture is decoded."""
         import signal
 
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        hard = self._resource.getrlimit(self._resource.RLIMIT_CPU)[1]
-        self._resource.setrlimit(self._resource.RLIMIT_CPU, (hard, hard))
         if MEMORY_ENFORCED:
             self._resource.setrlimit(self._resource.RLIMIT_AS, (self._most, self._most))

@@ -94,6 +94,11 @@ class Decoder:
         with self._changed:
             self._need(1)
 
+    def pids(self) -> list[int]:
+        """The numbers of its processes."""
+        with self._changed:
+            return sorted(process.pid for process in self._processes)
+
     def close(self) -> None:
         """End all processes; whoever waits gets an error. The decoder cannot be used afterwards."""
         with self._changed:

@@ -129,7 +129,8 @@ class Process:
         except subprocess.TimeoutExpired:  # it runs on, but stopped in the middle of a message
             self._wait()
             return "crash"
-        if code in (-signal.SIGXCPU, -signal.SIGALRM):
+        if code in (-signal.SIGPROF, -signal.SIGALRM):
+            log.warning("decoding took too long, by %s", "the clock" if code == -signal.SIGALRM else "processor time")
             return "time"
         if code == -signal.SIGKILL:  # not by us: the system was out of memory
             return "memory"
