@@ -14,7 +14,7 @@ from pipeline.comparison.caption import caption, command, letter, note, presets,
 from pipeline.errors import NamebrushError
 from pipeline.models.catalog import CHECKPOINTS, PRESETS
 from pipeline.palette import hex_color
-from pipeline.progress import Progress
+from pipeline.progress import Progress, checkpoint
 from pipeline.records import Segmentation
 from pipeline.refine.names import REFINEMENTS
 
@@ -93,10 +93,11 @@ def compare(
     start = time.perf_counter()
     pipeline = engine.get_pipeline(progress, session.preset)
     options = {k: v for k, v in options.items() if k not in ("method", "refine")}
-    session.compared = pipeline.compare(
+    found = pipeline.compare(
         session.step.photo, words, what, progress=progress, alone=alone, others=engine.beside, keep=small, **options
     )
-    session.compared_words = words
+    checkpoint()  # what was stopped changes nothing
+    session.compared, session.compared_words = found, words
     took = texts.seconds(time.perf_counter() - start)
     told = Told(session.say("compared", count=len(session.compared), seconds=took))
     notes = dict.fromkeys(session.heard(n) for one in session.compared for n in one.notes)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import FetchError
 from pipeline.models.catalog import PRESETS
-from pipeline.progress import Progress
+from pipeline.progress import Progress, checkpoint
 
 from . import engine, permissions, texts
 from .session import Session
@@ -99,5 +99,6 @@ def switch(session: Session, preset: str, progress: Progress) -> Told:
         engine.switch(preset, progress)
     except FetchError as error:
         return Told(session.say("fetch_failed", preset=preset), "error", session.heard(str(error)))
+    checkpoint()  # what was stopped changes nothing
     session.preset = preset
     return Told(session.say("preset_ready", preset=preset, seconds=texts.seconds(time.perf_counter() - start)))

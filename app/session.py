@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pipeline.errors import Cancelled
 from pipeline.history import History, Step
 from pipeline.palette import Palette
+from pipeline.progress import checkpoint
 from pipeline.records import Region, Segmentation
 
 from . import endings, engine, words
@@ -156,6 +157,7 @@ class Session:
 
         The oldest steps beyond `MAX_STEPS` go.
         """
+        checkpoint()  # a job that was stopped, and whose end nobody waits for, changes nothing
         self._leave()
         after = self.history.at if parent == -1 else parent  # a photo that is opened can be undone too
         self.history = self.history.add(StoredStep.of(step), parent=after).trimmed(MAX_STEPS)
