@@ -127,7 +127,7 @@ class Wiring(Views, Returning):
             self.long(found.then, suggest, self.find_inputs, self.look_need)
 
         async def open_file(session, path):
-            before, job = session.step, Job(session, need=lambda: Work("plain", 0.5, urgent=True))
+            before, job = session.step, Job(session, need=lambda: Work("quick", 0.5, urgent=True))
 
             def show(told):
                 words = gr.skip() if session.step is before else ""  # the last photo's names say nothing of this one

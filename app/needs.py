@@ -35,7 +35,7 @@ def of_mask(session: Session, asked: dict) -> Work:
     if session.step is None:
         return Work(seconds=0.1)
     if "strokes" in asked:
-        return Work("plain", 0.1, urgent=True)
+        return Work("quick", 0.1, urgent=True)
     photo, rate = session.step.photo, estimate.speed()
     known = engine.knows(session.preset, photo.hash)
     seconds = 0.3 + 1e-7 * photo.size[0] * photo.size[1]

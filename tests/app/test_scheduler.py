@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ class Held:
 
     def __init__(self, **places):
         self.now = 0.0
-        self.line = Scheduler({"models": 1, "plain": 1, "fetch": 1, **places}, lambda: self.now)
+        self.line = Scheduler({"models": 1, "plain": 1, "quick": 1, "fetch": 1, **places}, lambda: self.now)
         self.order, self.gates, self.began = [], {}, threading.Condition()
 
     def put(self, name, session="one", address="", seconds=1.0, pool="models", urgent=False, bounds=None):
@@ -115,7 +116,8 @@ def test_pools_do_not_wait_for_each_other():
     held.put("photo", "a", pool="models", seconds=500)
     held.put("download", "b", pool="fetch", seconds=500)
     held.put("removal", "c", pool="plain")
-    held.running("photo", "download", "removal")
+    held.put("opening", "d", pool="quick")
+    held.running("photo", "download", "removal", "opening")
     for gate in held.gates.values():
         gate.set()
 
@@ -203,3 +205,10 @@ def test_a_line_that_served_many_remembers_few():
 @pytest.mark.parametrize("count", [1, 2, 16])
 def test_every_pool_serves_a_short_job_beside_a_long_one(count):
     assert all(number >= 2 for number in places(count).values())
+
+
+def test_opening_a_photo_and_painting_a_stroke_wait_for_no_removal():
+    from app.needs import of_mask
+
+    stroke = of_mask(SimpleNamespace(step=object()), {"strokes": [{}]})
+    assert stroke.pool != "plain" and places(2)[stroke.pool] > 2

@@ -27,7 +27,7 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def line():
-    return Scheduler({"models": 1, "plain": 1, "fetch": 1})
+    return Scheduler({"models": 1, "plain": 1, "quick": 1, "fetch": 1})
 
 
 def whole(job, work, line, each=lambda told: None, show=lambda told: None):
