@@ -1,8 +1,8 @@
 """Who is served next: one fair line for all long work, of the page and of the endpoints.
 
-Work stands in a *pool* (`models`, `plain`, `quick`, `fetch`) that serves a fixed number of jobs at a time: what runs no
-model never waits for one, opening a photo or painting a stroke waits for no removal, and what waits for a network holds
-nobody. In each pool one place is never given to long jobs, so that a short one finds it free soon.
+Work stands in a *pool* (`models`, `plain`, `quick`, `fetch`) that serves a fixed number of jobs at a time: what runs
+no model never waits for one, opening a photo or painting a stroke waits for no removal, and what waits for a network
+holds nobody. In each pool one place is never given to long jobs, so that a short one finds it free soon.
 
 The order is that of start-time fair queueing (Goyal, Vin, Cheng 1996) on two levels: first among client addresses,
 then among the sessions of one address. Whoever has had less is served first; among equals the shorter job. What has
