@@ -65,6 +65,11 @@ class Flags:
     state_dir: str = ""
     memory: int | None = None
 
+    @property
+    def private(self) -> bool:
+        """Whether nobody but this machine's own people reach the page."""
+        return is_loopback(self.host) and not self.hosted and not self.trusted_hosts
+
 
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own, which no other machine reaches."""

@@ -5,7 +5,12 @@ The page's dialog, switching, comparisons and the endpoints all ask here.
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import NamebrushError
@@ -28,6 +33,22 @@ def serve(given: flags.Flags) -> None:
 def served() -> flags.Flags:
     """The flags the page is served with; those of the environment where none were given."""
     return flags.parse() if _served is None else _served
+
+
+def without_places(sentence: str) -> str:
+    """A sentence for a visitor: where it names a folder of this machine, none on a page that others reach."""
+    if served().private:
+        return sentence
+    return _places().sub("…", sentence)
+
+
+@cache
+def _places() -> re.Pattern[str]:
+    """What leads below the folders that sentences may name: the home, the libraries' caches, this copy, scratch."""
+    named = [os.environ.get(name, "") for name in ("HF_HOME", "HF_HUB_CACHE", "NAMEBRUSH_STATE")]
+    roots = [str(Path.home()), tempfile.gettempdir(), str(Path(__file__).resolve().parent.parent), *named]
+    known = sorted({root.rstrip("/") for root in roots if len(root) > 2}, key=len, reverse=True)
+    return re.compile("(?:" + "|".join(map(re.escape, known)) + r")[^\s,;()\"'<>]*")
 
 
 def check_preset(name: str) -> None:

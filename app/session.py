@@ -16,7 +16,7 @@ from pipeline.palette import Palette
 from pipeline.progress import checkpoint
 from pipeline.records import Region, Segmentation
 
-from . import endings, engine, words
+from . import endings, engine, permissions, words
 from .stored import StoredStep, stored
 
 MAX_STEPS = 40
@@ -144,7 +144,7 @@ class Session:
 
     def heard(self, sentence: str) -> str:
         """A sentence of the engine in the visitor's language; see `words.engine`."""
-        return words.engine.translated(self.lang, sentence)
+        return words.engine.translated(self.lang, permissions.without_places(sentence))
 
     def count(self, number: int, one: str) -> str:
         """`3 masks` in the visitor's language."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pipeline.errors import NamebrushError
 
-from . import examples, folders
+from . import engine, examples, folders, permissions
 from .session import Session
 from .sweeper import VISITOR_AGE
 from .visitor_folder import KEPT, PAGE, VisitorFolder
@@ -240,6 +240,8 @@ class SessionStore:
             for name in KEPT:
                 value = page[name]
                 setattr(made, name, tuple(value) if isinstance(value, list) else value)
+            if made.preset not in permissions.served().presets:  # it was offered when the steps were written
+                made.preset = engine.PRESET
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             log.exception("Saved steps could not be read back.")
             return None

@@ -172,10 +172,10 @@ class SmoothSettings:
             found = tuple(int(part) for part in self.diffusion_steps.split(",") if part.strip())
         except ValueError:
             found = ()
-        if not found or not all(0 <= t < 1000 for t in found):
+        if not 0 < len(found) <= 32 or not all(0 <= t < 1000 for t in found):
             raise NamebrushError(
                 "Diffusion: times must be whole numbers from 0 to 999, separated by commas; "
-                f'got "{self.diffusion_steps}".'
+                f'got "{self.diffusion_steps[:80]}".'
             )
         return found
 

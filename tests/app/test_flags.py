@@ -157,3 +157,21 @@ def test_a_proxy_is_one_of_the_catalogues_whether_the_path_exists_or_not(value):
 def test_more_models_are_allowed_where_the_operator_says_so(monkeypatch):
     monkeypatch.setattr(permissions, "_served", flags.parse(["--allow-models"], {}))
     permissions.check_search({"proxy": "facebook/dino-vits8"})
+
+
+def test_strangers_are_told_no_folder_of_this_machine(public, monkeypatch, tmp_path):
+    from pathlib import Path
+
+    said = f"SAM is not on this machine (looked in {Path.home()}/.cache/x/y and {ROOT}/assets); try again."
+    told = Session().heard(said)
+    assert told == "SAM is not on this machine (looked in … and …); try again." and str(ROOT) not in told
+    assert Session(lang="de").heard(f'"{tmp_path}/a.png" is not an ordinary file.').count(str(tmp_path)) == 0
+    monkeypatch.setattr(permissions, "_served", flags.parse((), {}))
+    assert Session().heard(said) == said
+
+
+def test_times_of_diffusion_are_few():
+    from pipeline.refine.settings import SmoothSettings
+
+    with pytest.raises(NamebrushError, match="whole numbers"):
+        SmoothSettings(diffusion_steps=", ".join(["5"] * 33))

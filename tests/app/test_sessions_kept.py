@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import examples, session_store, visitor_folder
+from app import examples, flags, permissions, session_store, visitor_folder
 from app.screen import attempt
 from app.session import MAX_STEPS, Session
 from app.session_store import SessionStore, folder_name
@@ -97,6 +97,15 @@ def test_every_step_is_on_the_disk_and_comes_back_by_its_token(store, tmp_path, 
     assert again.writer.flush(20)
     third = SessionStore(tmp_path / "visitors", clock).restore("x", mine.token)
     assert len(third.history.steps) == 4 and third.step.photo.pixels[6, 6, 0] == 9
+
+
+def test_steps_that_come_back_use_models_that_are_still_offered(store, tmp_path, clock, monkeypatch):
+    mine = work(store.session("me"))
+    mine.preset = "huge"
+    assert store.writer.flush(20)
+    monkeypatch.setattr(permissions, "_served", flags.parse(["--host", "0.0.0.0"], {}))
+    back = SessionStore(tmp_path / "visitors", clock).restore("x", mine.token)
+    assert back.preset == "tiny" and len(back.history.steps) == 3
 
 
 def test_a_killed_writer_leaves_the_last_complete_steps(store, tmp_path, clock):
