@@ -6,9 +6,9 @@ instead, or it redraws the edges of SAM's mask; what is best was measured (`pyth
 stands in `GATE`. The region says who drew its edges.
 
 The built-in SAM knows drawings, and of a photograph it knows that it does not know it: it expects little of its own
-masks there (`SURE`). They are too timid, and grabCut, which learns colours from them, loses the thing altogether. So a
-mask that it doubts is taken wider: from a box, down to the threshold at which it reaches across the box, since a box
-is drawn to touch the thing on all four sides; from a point, the whole of SAM's three answers.
+masks there (`SURE`), and they are too timid. A box is drawn to touch the thing on all four sides, so a mask that does
+not reach across it is wrong: of a box that SAM doubts, grabCut's mask is taken where it reaches across, and else SAM's
+at the threshold at which it does. Of a point that it doubts, the whole of its three answers is taken.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ SURE = {"box": 0.65, "point": 0.4}
 #: A mask reaches across its box where the box around it covers this share of it; the lowest threshold that is tried
 #: for that, and the steps on the way down from 0, in logits.
 REACHES, LOWEST, STEP = 0.95, -6.0, 0.5
+#: The share from which grabCut's mask reaches across a box.
+CUT_REACHES = 0.8
 MAKERS = ("auto", "sam", "grabcut", "sam+grabcut")
 #: How far grabCut may move the edges of SAM's mask, as a share of the mask's side.
 REDRAWN = 0.12
@@ -114,7 +116,7 @@ def _make(
     # To a correction whose edges are redrawn anyway a second look adds less than its wait costs (.855 to .858).
     look = _ask_sam(photo, sam, embedding, prompt, region, twice=not (redraw and region is not None))
     if doubts and look.expected < SURE["point" if prompt.box is None else "box"]:
-        return _whole(sam, embedding, look) if prompt.box is None else _reaching(sam, embedding, look)
+        return _whole(sam, embedding, look) if prompt.box is None else _across(photo, sam, embedding, look)
     made = look.region(tidy(look.field > 0, look.clicked))
     return _redrawn(made, photo) if redraw else made
 
@@ -210,6 +212,19 @@ def _closer(photo, sam, embedding, look: _Look, region: Region | None, first: np
     closer = np.full_like(look.field, NOT_MEANT)
     closer[y0:y1, x0:x1] = seen
     return closer
+
+
+def _across(photo: Photo, sam: SamModel, embedding: SamEmbedding, look: _Look) -> Region:
+    """A doubted mask from a box: grabCut's where it reaches across the box, else SAM's taken until it does."""
+    prompt = look.prompt
+    x0, y0, x1, y1 = prompt.box
+    try:
+        made = cut(photo.pixels, prompt.points, prompt.labels, prompt.box)
+    except NamebrushError:
+        return _reaching(sam, embedding, look)
+    if _extent(made.mask) < CUT_REACHES * (x1 - x0) * (y1 - y0):
+        return _reaching(sam, embedding, look)
+    return _by_hand(made.mask, prompt=prompt, made_by="grabcut", score=made.stability)
 
 
 def _reaching(sam: SamModel, embedding: SamEmbedding, look: _Look) -> Region:

@@ -243,6 +243,18 @@ def test_a_mask_that_the_built_in_sam_doubts_is_taken_until_it_reaches_across_it
     assert fixed.box[2] - fixed.box[0] < 110, "who asks for SAM alone gets its own mask"
 
 
+def test_of_a_doubted_box_grabcut_is_taken_where_it_reaches_across(monkeypatch):
+    pixels, mask = disc_photo()
+    sam = _says(monkeypatch, np.full((32, 32), -1.0, np.float32), 0.3)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    tight = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    made = select(photo_of(pixels), sam, embed(sam, pixels), box=tight)
+    assert made.made_by == "grabcut" and iou(made.mask, mask) > 0.9 and not doubted(made)
+    flat = np.full_like(pixels, 90)  # nothing for grabCut to find
+    made = select(photo_of(flat), sam, embed(sam, flat), box=(82, 44, 218, 177))
+    assert made.made_by == "sam" and doubted(made)
+
+
 def test_a_doubted_mask_from_a_point_is_the_whole_of_the_three(monkeypatch):
     pixels, _ = disc_photo()
     part, whole = np.full((32, 32), -5.0, np.float32), np.full((32, 32), -5.0, np.float32)
