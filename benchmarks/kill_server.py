@@ -95,8 +95,8 @@ def manifest_of(state: Path, token: str) -> int:
 class Round:
     """One life of the page, from its start to its end."""
 
-    def __init__(self, home: Path, guests: list[Guest], rng: random.Random, found: Counter):
-        self.home, self.guests, self.rng, self.found = home, guests, rng, found
+    def __init__(self, home: Path, guests: list[Guest], rng: random.Random, found: Counter, longest: float):
+        self.home, self.guests, self.rng, self.found, self.longest = home, guests, rng, found, longest
         self.state = home / "state"
         self.problems: list[str] = []
 
@@ -107,6 +107,9 @@ class Round:
             page.wait()
             self.check_start()
             children = asyncio.run(self.use(page))
+        except httpx.HTTPError:
+            print(f"The page broke off by itself (status {page.process.poll()}):\n{page.log[-2000:]}", file=sys.stderr)
+            raise
         finally:
             if page.process.poll() is None:
                 page.process.kill()
@@ -115,14 +118,14 @@ class Round:
 
     async def use(self, page: server.Server) -> list[int]:
         """Visitors come back and make steps until the page is ended under them; its processes just before."""
-        async with httpx.AsyncClient(base_url=page.address, timeout=30, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=page.address, timeout=90, trust_env=False) as http:
             config = Config((await http.get("/config")).raise_for_status().json())
             working = [asyncio.create_task(self.visit(http, config, guest)) for guest in self.guests]
             for guest_working in asyncio.as_completed([asyncio.create_task(self.back(http, config, g))
                                                        for g in self.guests]):  # fmt: skip
                 await guest_working
             self.ready.set()
-            await asyncio.sleep(self.rng.uniform(0.2, 6.0))
+            await asyncio.sleep(self.rng.uniform(0.2, self.longest))
             children = server.tree(page.process.pid)[1:]
             self.signal = self.rng.choice(SIGNALS)
             self.answered = {g.number: g.steps for g in self.guests}
@@ -217,7 +220,7 @@ class Round:
         expected = -signal.SIGKILL if self.signal == signal.SIGKILL else 128 + self.signal
         if status != expected:
             self.problems.append(f"{name}: status {status}, not {expected}, after {self.took:.1f} s")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + ENDING
         while any(map(alive, children)) and time.monotonic() < deadline:
             time.sleep(0.1)
         if left := [c for c in children if alive(c)]:
@@ -270,6 +273,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--visitors", type=int, default=4)
+    parser.add_argument("--longest", type=float, default=6.0, help="seconds at most until the kill, once all came back")
     parser.add_argument("--no-last-look", action="store_true", help="do not wait for the files to grow old at the end")
     args = parser.parse_args()
     rng, found, problems = random.Random(args.seed), Counter(), []
@@ -278,7 +282,7 @@ def main() -> None:
     program = ["-c", PROGRAM]
     try:
         for number in range(args.kills):
-            one = Round(home, guests, rng, found)
+            one = Round(home, guests, rng, found, args.longest)
             one.live(program)
             problems += [f"kill {number + 1} ({one.signal.name}): {line}" for line in one.problems]
             print(f"{number + 1}: {one.signal.name}, {one.took:.1f} s, steps {[g.steps for g in guests]}"
