@@ -273,7 +273,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--visitors", type=int, default=4)
-    parser.add_argument("--longest", type=float, default=6.0, help="seconds at most until the kill, once all came back")
+    parser.add_argument("--longest", type=float, default=6.0, help="seconds at most until the kill")
     parser.add_argument("--no-last-look", action="store_true", help="do not wait for the files to grow old at the end")
     args = parser.parse_args()
     rng, found, problems = random.Random(args.seed), Counter(), []
