@@ -231,7 +231,8 @@ class Round:
         if left := [p.name for p in (self.home / "tmp").iterdir()]:
             self.problems.append(f"{name}: temporary files are left: {left[:5]}")
         if "Traceback" in page.log or "Aborted" in page.log:
-            self.problems.append(f"{name}: the log says {page.log[page.log.find('Traceback'):][:400]}")
+            lines = re.findall(r"^(?:[\w.]+(?:Error|Exception|Interrupt)\b.*|.*Aborted.*)$", page.log, re.M)
+            self.problems.append(f"{name}: the log holds a traceback: {lines[:3] or page.log[-800:]}")
         (self.home / "server.log").unlink()
         for guest in self.guests:
             guest.due = self.answered[guest.number] if orderly else self.saved[guest.number]
