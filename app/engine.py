@@ -6,6 +6,7 @@ visitor uses is noted in their session; the preset the page starts with stays lo
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
@@ -22,6 +23,9 @@ log = logging.getLogger("namebrush")
 
 PRESET = os.environ.get("NAMEBRUSH_PRESET", "tiny")
 #: Held for moments only: to look up and note pipelines, never while weights are fetched or loaded.
+#: What events import when they first need it.
+LIBRARIES = ("pipeline.pipeline", "pipeline.methods", "pipeline.compare", "pipeline.suggest", "pipeline.explain")
+_importing = threading.Lock()
 _lock = threading.Lock()
 _pipelines: dict = {}
 #: The preset somebody switched to last.
@@ -34,8 +38,20 @@ def _share() -> None:
     share_processor(SCHEDULER.places["models"], lambda: max(1, processors() // max(1, SCHEDULER.busy())))
 
 
+def libraries() -> None:
+    """Import what works with the models, one thread after the other; at once where that has been done.
+
+    Visitors' first events come while the models load. Threads that begin to import at different ends of the same
+    modules wait for each other, and Python ends that with an error in one of them.
+    """
+    with _importing:
+        for name in LIBRARIES:
+            importlib.import_module(name)
+
+
 def _load(preset: str):
     """A pipeline; on a ZeroGPU Space one that borrows its card."""
+    libraries()
     _share()
     if zero.active():
         from .borrowed import BorrowingPipeline

@@ -17,7 +17,7 @@ from pipeline.edit.kinds import KINDS
 from pipeline.edit.settings import EditSettings
 from pipeline.errors import NamebrushError
 
-from . import actions, examples, files, masks, needs, permissions, plain, texts
+from . import actions, engine, examples, files, masks, needs, permissions, plain, texts
 from . import values as checked
 from .controls import Control, read
 from .layout import Page
@@ -158,7 +158,12 @@ class Wiring(Views, Returning):
         late = [c for c in (*self.find_controls, *self.edit_controls) if c.late]
         if late:
             listed = [c.component for c in late]
-            blocks.load(lambda: {c.component: gr.update(choices=list(c.late())) for c in late}, None, listed, **QUICK)
+
+            def choices():
+                engine.libraries()
+                return {c.component: gr.update(choices=list(c.late())) for c in late}
+
+            blocks.load(choices, None, listed, **QUICK)
 
     def find(self, session, progress, words, edges, *values):
         """Look for the names with the settings of the second layer."""

@@ -23,7 +23,7 @@ import numpy as np
 from pipeline.errors import NamebrushError
 from pipeline.progress import Progress, running
 
-from . import estimate, needs
+from . import engine, estimate, needs
 from .scheduler import SCHEDULER, Bounds, LineFull, Scheduler, Ticket, Work
 from .screen import attempt
 from .session import Session
@@ -168,6 +168,7 @@ def submit(
     scheduler: Scheduler,
 ) -> Ticket | None:  # fmt: skip
     """Put a job in the line; None, with its outcome settled, where the line is full."""
+    engine.libraries()
     allowed = estimate.allowance(who.local)
 
     def whole(ticket: Ticket) -> Told | None:

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from app import estimate, working
+from app import engine, estimate, working
 from app.scheduler import Scheduler, Work
 from app.session import Session
 from app.texts import Told
@@ -321,3 +321,19 @@ def test_a_job_that_was_stopped_can_no_longer_add_a_step(session):
     with running(job.check), pytest.raises(Cancelled):
         session.push(session.step)
     assert len(session.steps) == before
+
+
+def test_work_begins_when_nobody_else_imports_the_libraries(line):
+    """Two threads that import them from different ends end with an error in one: the first visitors' after a start."""
+    began, job = threading.Event(), working.Job(Session())
+
+    def work(progress):
+        began.set()
+        return Told("done")
+
+    with engine._importing:
+        served = threading.Thread(target=whole, args=(job, work, line))
+        served.start()
+        assert not began.wait(1.0)
+    served.join(60)
+    assert began.is_set() and job.outcome == Told("done")
