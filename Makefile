@@ -2,6 +2,7 @@
 # make test   run every test
 # make lint   check the style
 # make audit  ask what is known against the installed packages; status 2 where nobody can be asked
+# make fuzz   send damaged inputs through every door for ten minutes
 # make test-lowest  run the tests that need no browser with the lowest versions that requirements.txt allows
 # The first run makes .venv and installs what requirements*.txt name; later runs install only when those files change.
 
@@ -12,13 +13,16 @@ DEV_READY := $(VENV)/.dev-$(shell cksum < requirements-dev.txt | cut -d' ' -f1)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
 
-.PHONY: app test test-lowest lint audit clean
+.PHONY: app test test-lowest fuzz lint audit clean
 
 app: $(APP_READY)
 	$(BIN)/python app.py
 
 test: $(APP_READY) $(DEV_READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fuzz: $(APP_READY) $(DEV_READY)
+	$(BIN)/python -m benchmarks.fuzz --minutes 10
 
 lint: $(DEV_READY)
 	$(BIN)/ruff check .

@@ -127,7 +127,7 @@ def split(values: Mapping[str, Any], *records: type) -> tuple[Any, ...]:
     unknown = [n for n in values if not any(n in own for own in names.values())]
     if unknown:
         known = ", ".join(sorted(set().union(*names.values())))
-        raise NamebrushError(f'There is no setting "{unknown[0]}". Known settings: {known}.')
+        raise NamebrushError(f'There is no setting "{unknown[0][:40]}". Known settings: {known}.')
     return tuple(record(**{n: v for n, v in values.items() if n in names[record]}) for record in records)
 
 

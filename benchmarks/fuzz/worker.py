@@ -20,6 +20,8 @@ from .doors import DOORS, case_of
 
 #: Bytes of address space of a worker and each of its children, so that no case takes the machine's memory.
 _ADDRESSES = 16 << 30
+#: Seconds between two looks for children.
+_LOOK = 3.0
 
 
 @dataclass(frozen=True)
@@ -40,39 +42,42 @@ class Ending:
 
 
 class _Memory:
-    """The most memory that this process and its children held, since `begin`."""
+    """The most memory that this process and its children held, since `begin`.
+
+    Children are looked for every few seconds, since that reads of every process on the machine: one that replaced
+    another a moment ago is not counted yet.
+    """
 
     def __init__(self):
-        self._own = psutil.Process()
+        self._looked, self._pids = float("-inf"), [os.getpid()]
 
     def begin(self) -> None:
+        """Count from now on."""
+        if time.monotonic() - self._looked > _LOOK:
+            self._pids = [os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))]
+            self._looked = time.monotonic()
         self._before = {}
-        for process in self._all():
+        for pid in self._pids:
             try:
-                with open(f"/proc/{process.pid}/clear_refs", "w") as file:
-                    file.write("5")  # the peak is counted anew
-                self._before[process.pid] = process.memory_info().rss
-            except (OSError, psutil.Error):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak is counted anew
+                self._before[pid] = _kilobytes(pid, "VmRSS")
+            except (OSError, StopIteration):  # it ended
                 continue
 
     def grown(self) -> float:
+        """Megabytes by which they grew at most, together."""
         total = 0
-        for process in self._all():
+        for pid, before in self._before.items():
             try:
-                lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-                peak = next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-            except (OSError, StopIteration, psutil.Error):
+                total += max(0, _kilobytes(pid, "VmHWM") - before)
+            except (OSError, StopIteration):
                 continue
-            # A decoding process that was started meanwhile counts by what it holds beyond its libraries.
-            before = self._before.get(process.pid, min(peak, 96 << 20))
-            total += max(0, peak - before)
-        return total / 1e6
+        return total * 1024 / 1e6
 
-    def _all(self) -> list[psutil.Process]:
-        try:
-            return [self._own, *self._own.children(recursive=True)]
-        except psutil.Error:
-            return [self._own]
+
+def _kilobytes(pid: int, what: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what))
 
 
 def _nobody_else(connect):
