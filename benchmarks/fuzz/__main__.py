@@ -20,7 +20,7 @@ from .worker import Ending, one, readable, serve
 #: What is bad: seconds, megabytes; and seconds after which a case is ended.
 SLOW, LARGE, PATIENCE = 5.0, 600.0, 60.0
 #: Seconds a worker may take to start, and bad cases of a door that are kept.
-START, KEPT = 180.0, 200
+START, KEPT = 600.0, 200
 OUTCOMES = ("served", "refused", "traceback", "crash", "slow", "large")
 _SPAWN = multiprocessing.get_context("spawn")
 
