@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from .errors import NamebrushError
@@ -62,10 +63,16 @@ def choices_of(field: dataclasses.Field) -> tuple[str, ...] | None:
 
 def kind_of(record: type, field: dataclasses.Field) -> tuple[type, bool]:
     """The plain type of a field (bool, int, float, str) and whether it may be None."""
-    hint = typing.get_type_hints(record)[field.name]
+    hint = _hints(record)[field.name]
     parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     plain = [p for p in parts if p is not type(None)]
     return (float if float in plain else plain[0]), type(None) in parts
+
+
+@cache
+def _hints(record: type) -> dict[str, Any]:
+    """The evaluated annotations of a record; they cost more to find than all the checks of its values."""
+    return typing.get_type_hints(record)
 
 
 def validate(record: Any) -> None:
