@@ -26,6 +26,8 @@ _MOST_SOURCES = 8000
 #: Targets beyond which only nine pixels of every patch vote.
 _MOST_VOTES = 200_000
 _CHUNK = 8_000_000
+#: Places of the rectangle around the targets, per target, up to which they are added up as a rectangle.
+_MOST_SPARE = 3
 
 
 def nearest_of(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,23 +185,46 @@ class Level:
         A patch counts by how well it matched (a Gaussian of the root of its cost) and by how near the border it is.
         With very many targets only the patches' middles, corners and edges vote, at a fifth of the time.
         """
-        size = (self.height + 2 * self.radius) * self._across
-        total, weight = np.zeros((size, 3), np.float32), np.zeros(size, np.float32)
+        r, side = self.radius, 2 * self.radius + 1
         say = np.exp(-costs / (2 * sharpness**2)) * self.trust[self.ty, self.tx][:, None] + 1e-8
-        flat = self.image.reshape(-1, 3)
         at = rows.astype(np.int64) * self.width + cols
-        places = list(zip(self._within, self._padded, strict=True))
+        # Three colours and a one, whose sum is the weight: sixteen bytes, which numpy takes as one number.
+        packed = np.ones((self.height * self.width, 4), np.float32)
+        packed[:, :3] = self.image.reshape(-1, 3)
+        packed = packed.view(np.complex128).ravel()
+        total = np.zeros((self.height + 2 * r, self._across, 4), np.float32)
+        offsets = [(dy, dx) for dy in range(-r, r + 1) for dx in range(-r, r + 1)]
         if len(rows) > _MOST_VOTES:
-            side = 2 * self.radius + 1
-            places = [places[y * side + x] for y in range(0, side, self.radius) for x in range(0, side, self.radius)]
-        for within, padded in places:
-            checkpoint()
-            place = self._at + padded  # every target has its own, so plain indexing adds up
+            offsets = [offsets[y * side + x] for y in range(0, side, r) for x in range(0, side, r)]
+        at, say, place = self._laid_out(at, say)
+        for dy, dx in offsets:
+            within, there = dy * self.width + dx, place(dy, dx)
             for j in range(rows.shape[1]):
                 checkpoint()
-                total[place] += np.take(flat, at[:, j] + within, axis=0) * say[:, j, None]
-                weight[place] += say[:, j]
+                voices = np.take(packed, at[j] + within).view(np.float32).reshape(*at[j].shape, 4)
+                voices *= say[j][..., None]
+                total[there] += voices
         checkpoint()
-        r = self.radius
-        mean = (total / np.maximum(weight, 1e-12)[:, None]).reshape(-1, self._across, 3)
+        mean = total[..., :3] / np.maximum(total[..., 3:], 1e-12)
         return mean[r : r + self.height, r : r + self.width]
+
+    def _laid_out(self, at: np.ndarray, say: np.ndarray):
+        """Sources and weights [T, k] in the form in which they are added up fastest, and where that is at an offset.
+
+        Targets that fill most of the rectangle around them are laid out as it, with weight 0 between them, and added
+        slice by slice; others stay a list. Every target has its own place, so plain indexing adds up.
+        """
+        r, top, left = self.radius, self.ty.min(), self.tx.min()
+        high, wide = int(self.ty.max() - top) + 1, int(self.tx.max() - left) + 1
+        if high * wide > _MOST_SPARE * len(at):
+            rows, cols = self.ty + r, self.tx + r
+            return at.T.copy(), say.T.copy(), lambda dy, dx: (rows + dy, cols + dx)
+        inside, k = (slice(None), self.ty - top, self.tx - left), at.shape[1]
+        sources, weights = np.full((k, high, wide), at[0, 0]), np.zeros((k, high, wide), say.dtype)
+        sources[inside], weights[inside] = at.T, say.T
+
+        def place(dy: int, dx: int) -> tuple[slice, slice]:
+            y, x = int(top) + r + dy, int(left) + r + dx
+            return slice(y, y + high), slice(x, x + wide)
+
+        return sources, weights, place
