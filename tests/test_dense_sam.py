@@ -15,7 +15,9 @@ from pipeline.dense.affinity import (
     unit_values,
 )
 from pipeline.dense.sam_features import encode_sam, prepare
+from pipeline.errors import Cancelled
 from pipeline.models.builtin import build_sam
+from pipeline.progress import running
 
 SAM = {
     "image_size": 128, "embed_dim": 16, "depth": 2, "num_heads": 2, "window_size": 6, "global_attn_indexes": [1],
@@ -188,3 +190,19 @@ def test_every_block_equals_the_librarys_for_several_images_and_any_memory(confi
     torch.testing.assert_close(sam_blocks.encode_images(encoder, images), encoder(images), atol=5e-5, rtol=1e-4)
     assert bool(max(biases)) == bool(config.get("use_rel_pos"))
     assert max(biases) <= max(budget, 4 * 16 * 256), "no more than fits, or one row of places"
+
+
+@torch.no_grad()
+def test_an_encoder_at_work_can_be_stopped_inside_a_block():
+    """The blocks are not called as modules, so what their hooks would ask is asked here."""
+    encoder, asked = sam_of(use_rel_pos=True).image_encoder, []
+
+    def look():
+        asked.append(1)
+        if len(asked) == 3:
+            raise Cancelled
+
+    images = torch.randn(1, 3, 128, 128)
+    with pytest.raises(Cancelled), running(look):
+        sam_blocks.encode_images(encoder, images)
+    assert len(asked) == 3

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.edit import exemplar
+from pipeline.edit import exemplar, patches
 from pipeline.edit.exemplar import fill
 from pipeline.edit.patches import Level, nearest_of
 from pipeline.edit.pyramid import halve, membrane
@@ -147,3 +147,26 @@ def test_search_finds_the_patch_that_is_there_twice():
     rows, cols, _ = level.search_near(field, rng)
     found = (rows[:, 0] == level.ty) & (cols[:, 0] == level.tx + 32)
     assert found.mean() > 0.5
+
+
+@pytest.mark.parametrize("spare", [0, 3, 10_000], ids=["listed", "as chosen", "rectangle"])
+@pytest.mark.parametrize("most", [200_000, 1], ids=["all vote", "few vote"])
+def test_votes_are_the_plain_sums_to_the_last_bit_however_they_are_laid_out(spare, most, monkeypatch):
+    monkeypatch.setattr(patches, "_MOST_SPARE", spare)
+    monkeypatch.setattr(patches, "_MOST_VOTES", most)
+    rng, hole = np.random.default_rng(3), np.zeros((40, 50), bool)
+    hole[8:12, 9:14] = hole[25:27, 30:41] = True
+    level = patches.Level(rng.random((40, 50, 3), np.float32), hole)
+    some = rng.integers(0, len(level.sy), (len(level.ty), 2))
+    rows, cols, costs = level.sy[some], level.sx[some], rng.random(some.shape, np.float32) / 50
+    say = np.exp(-costs / (2 * 0.08**2)) * level.trust[level.ty, level.tx][:, None] + 1e-8
+    total, weight = np.zeros((46, 56, 3), np.float32), np.zeros((46, 56), np.float32)
+    offsets = range(-3, 4) if most > 1 else (-3, 0, 3)
+    for dy in offsets:
+        for dx in offsets:
+            for j in range(2):
+                at = level.ty + 3 + dy, level.tx + 3 + dx
+                total[at] += level.image[rows[:, j] + dy, cols[:, j] + dx] * say[:, j, None]
+                weight[at] += say[:, j]
+    plain = (total / np.maximum(weight, 1e-12)[..., None])[3:43, 3:53]
+    assert np.array_equal(level.vote(rows, cols, costs), plain)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from segment_anything.modeling.image_encoder import get_rel_pos
 from torch import Tensor, nn
 
+from ..progress import checkpoint
 from .trunk import Grid
 
 #: Bytes of relative positions held at a time: a quarter of one head of SAM's 64x64 grid, which fits the caches.
@@ -48,6 +49,7 @@ def attend(attention: nn.Module, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     side = (q.shape[-3], q.shape[-2])
     mixed, scratch = torch.empty_like(q), None
     for windows, heads, rows in _groups(q):
+        checkpoint()
         asked = q[windows, heads, rows]
         bias = scratch = relative_bias(attention, asked, rows.start, side, scratch)
         if bias is not None:
@@ -147,5 +149,6 @@ def finish(block: nn.Module, tokens: Tensor, mixed: Tensor) -> Tensor:
     if tokens.device.type != "cpu":
         return tokens + block.mlp(block.norm2(tokens))
     for part in tokens.flatten(0, 2).split(MLP_TOKENS):
+        checkpoint()
         part += block.mlp(block.norm2(part))
     return tokens
