@@ -11,7 +11,7 @@ from pipeline.proposals.settings import ProposalSettings
 from pipeline.refine.settings import RECORDS as REFINE_RECORDS
 from pipeline.settings import SegmentSettings
 
-from . import api, files, layout
+from . import api, files, layout, queues
 from .controls import Control, control, controls
 from .engine import PRESET
 from .events import NEAR, Wiring
@@ -63,5 +63,5 @@ def build_demo() -> gr.Blocks:
         api.add_endpoints()
     # The bounds on waiting are our own (`scheduler`): a full queue of Gradio's would refuse picking and saving too.
     # Events go through the queue alone, where it is noticed that whoever asked has gone.
-    demo.queue(max_size=None, api_open=False)
+    demo.queue(max_size=queues.MOST_QUEUED, api_open=False)
     return demo

@@ -16,5 +16,7 @@ LONG = {"concurrency_id": "page", "concurrency_limit": None, "show_progress": "h
 #: Events handled at once at most, those that wait in our line included; more than may wait there, so that picking,
 #: undo and saving always find a place.
 EVENTS = 512
+#: Bound of Gradio's own queue, out of reach: on ZeroGPU it would take 1 where none is given.
+MOST_QUEUED = 1_000_000
 #: Threads for what is handled at once in Gradio's own threads: picking, undo, opening, saving.
 THREADS = 16

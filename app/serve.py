@@ -21,6 +21,7 @@ from . import (
     permissions,
     queues,
     theme,
+    visitors,
     zero,
 )
 from .flags import Flags
@@ -79,6 +80,7 @@ def serve(demo: gr.Blocks, given: Flags | None = None) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     endings.install()
     try:
+        visitors.proxies()  # a wrong one is said now
         keeper.start(None if given is None else given.memory)
         demo.launch(prevent_thread_lock=True, **launch_options(given))
     except (OSError, ValueError) as error:

@@ -31,7 +31,12 @@ class Caller:
     left: Callable[[], bool] = lambda: False
 
 
-def _proxies() -> list:
+def proxies() -> list:
+    """The networks of `NAMEBRUSH_TRUSTED_PROXIES`.
+
+    Raises:
+        ValueError: one that is none; said when the page starts.
+    """
     given = os.environ.get(PROXIES, "").replace(",", " ").split()
     return [ipaddress.ip_network(one, strict=False) for one in given]
 
@@ -49,7 +54,7 @@ def _shared(host: str) -> bool:
     if limits.hosted() or is_local(host):
         return True
     try:
-        return any(ipaddress.ip_address(host) in network for network in _proxies())
+        return any(ipaddress.ip_address(host) in network for network in proxies())
     except ValueError:
         return False
 

@@ -150,3 +150,18 @@ def test_addresses_that_stand_for_many(monkeypatch, host, shared):
 
     monkeypatch.setenv(visitors.PROXIES, "10.0.0.0/8, 192.0.2.1")
     assert visitors._shared(host) is shared
+
+
+def test_a_proxy_that_is_no_address_is_said_when_the_page_starts(monkeypatch):
+    from app import visitors
+
+    monkeypatch.setenv(visitors.PROXIES, "10.0.0.0/99")
+    with pytest.raises(ValueError, match=r"10\.0\.0\.0/99"):
+        visitors.proxies()
+
+
+def test_gradios_own_queue_refuses_nobody_even_where_it_would_choose_its_bound_itself(monkeypatch):
+    monkeypatch.setattr("gradio.utils.is_zero_gpu_space", lambda: True)
+    from app.build import build_demo
+
+    assert build_demo()._queue.max_size > 10_000
