@@ -195,8 +195,9 @@ class Session:
             KeyError: there is no such step.
         """
         self._leave()
-        self.history = self.history.jump(int(number))
-        self.step.hold()
+        history = self.history.jump(int(number))
+        history.current.hold()  # before anything changes: its pictures may be damaged
+        self.history = history
         ids = {r.id for r in self.step.regions}
         self.picked = tuple(i for i in self.picks.get(self.step.id, self.picked) if i in ids)
         self.corner, self.comparing = None, False

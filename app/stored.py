@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -75,7 +76,12 @@ class StoredStep(Step):
 
     def _heavy(self) -> Content:
         content = self.__dict__.get("_content")
-        return content if content is not None else self.read()
+        if content is None:  # what was read back is held by its folder for a while, and by whoever uses it
+            content = self.__dict__.get("_seen", lambda: None)()
+        if content is None:
+            content = self.read()
+            object.__setattr__(self, "_seen", weakref.ref(content))
+        return content
 
     def _set(self, name: str, value) -> None:
         content = self.__dict__.get("_content")

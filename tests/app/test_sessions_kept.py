@@ -302,6 +302,7 @@ def test_damaged_pictures_on_the_disk_are_told(store, tmp_path):
         path.write_bytes(b"damaged")
     with pytest.raises(NamebrushError, match="damaged"):
         mine.go(0)
+    assert mine.cursor == 2  # nothing has changed
 
 
 def test_results_are_the_same_record_for_steps_that_share_them(store):
@@ -315,3 +316,22 @@ def test_results_are_the_same_record_for_steps_that_share_them(store):
         step.drop()
     actions.choose(mine, 0)
     assert len(mine.history.steps) == 4 and mine.step.choice == 0
+
+
+def test_a_dropped_step_is_decoded_once_for_all_that_ask(store):
+    mine = work(store.session("me"))
+    assert store.writer.flush(20)
+    reads = []
+
+    def counted(self, packed, original=visitor_folder.VisitorFolder.read):
+        reads.append(packed["id"])
+        return original(self, packed)
+
+    step = mine.history.steps[1]
+    step.drop()
+    folder = store.visits()[0].folder
+    step.saved(step.packed, lambda: counted(folder, step.packed))
+    assert step.photo is step.photo and step.segmentation is step.segmentation and len(step.regions) == 2
+    assert reads == [1]
+    folder.forget_recent()
+    assert step.photo.size and reads == [1, 1]
