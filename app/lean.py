@@ -1,7 +1,8 @@
 """Gradio's `Blocks` with less to do per event, where many visitors' events are answered by one loop.
 
-Measured with fifty visitors: three quarters of that loop's time, and the interpreter's lock with it, went into making
-new components for outputs that an event leaves as they are, a dozen for every line of progress.
+Measured with fifty visitors: that loop was busy for three quarters of the time, and half of it, with the interpreter's
+lock in hand, went into making new components for outputs that an event leaves as they are, a dozen for every line of
+progress.
 """
 
 from __future__ import annotations
