@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import gradio as gr
+
+from pipeline.errors import NamebrushError
 
 from . import actions, keeper
 from .layout import Page
@@ -11,8 +15,8 @@ from .screen import attempt
 from .session import Session
 from .texts import Told
 
-#: A token's characters, at most.
-MOST_TOKEN = 100
+#: What a token is made of.
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class Returning:
@@ -31,18 +35,20 @@ class Returning:
 
         def token_of(event: gr.EventData) -> str:
             token = event._data.get("token") if isinstance(event._data, dict) else None
-            return token if isinstance(token, str) and len(token) <= MOST_TOKEN else ""
+            return token if isinstance(token, str) and TOKEN.fullmatch(token) else ""
 
         def ask(event: gr.EventData):
-            store = keeper.store()
-            return {"state": "no" if store is None else store.offered(token_of(event))}
+            token, store = token_of(event), keeper.store()
+            return {"state": "no" if store is None else store.offered(token)}
 
         def restore(session, request: gr.Request, event: gr.EventData):
-            store, back = keeper.store(), session
+            token, store, back = token_of(event), keeper.store(), session
 
             def work():
                 nonlocal back
-                back = store.restore(request.session_hash, token_of(event))
+                if store is None:
+                    raise NamebrushError(session.say("let_go"))
+                back = store.restore(request.session_hash, token)
                 return Told(back.say("restored", steps=back.count(len(back.history.steps), "step")))
 
             told = attempt(work, session)
@@ -50,9 +56,9 @@ class Returning:
             return {**self.show(back, told), page.words: words, page.restore: {"state": "no"}}
 
         def forget(event: gr.EventData):
-            store = keeper.store()
+            token, store = token_of(event), keeper.store()
             if store is not None:
-                store.forget(token_of(event))
+                store.forget(token)
 
         page.restore.ask(ask, None, [page.restore], **QUICK)
         page.restore.restore(restore, [page.session], [*self.outputs, page.words, page.restore], **QUICK)

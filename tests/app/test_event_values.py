@@ -24,7 +24,7 @@ from .helpers import photo
 #: Near what a browser sends, so that the wrong value is reached and not something before it.
 RIGHT = {"value": 0, "ids": [0], "turn": 1, "what": "split", "name": "x", "points": [[3, 3, 1]], "number": 0,
          "index": [3, 3], "entries": ["clip", "sclip"], "words": "dog", "alone": False, "ending": "pdf", "width": 90,
-         "differences": "", "x": 3, "y": 3, "region": None}  # fmt: skip
+         "differences": "", "x": 3, "y": 3, "region": None, "token": "a"}  # fmt: skip
 WRONG = [None, "", "x" * 300_000, -1, 10**30, 1.5, 1e308, True, [], [[]], [None], ["a"], [[1]], [[1, 2, 3, 4, 5]],
          {}, {"a": {}}, "nan", "__class__", [10**30], [[1e308, -1e308]], [True], [{}], [{"points": 3}],
          [{"points": [[1, 1]], "radius": "x"}], [{"points": [[1e9, 1]], "radius": 3}], [1, 2, 3, 4], [9, 9, 1, 1],
