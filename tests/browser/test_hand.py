@@ -91,7 +91,7 @@ def test_masks_are_accepted_split_merged_renamed_and_rejected(picked):
     page.locator("[data-tidy=rename]").click()
     page.locator("#tidy .nb-edit input").fill("my thing")
     page.keyboard.press("Enter")
-    page.wait_for_selector('.nb-chip-main[data-name="my thing"]')
+    page.wait_for_selector('.nb-chip-main[data-name="my thing"]', state="attached")  # it may be folded away
     page.locator("[data-tidy=drop]").click()
     page.wait_for_function("n => document.querySelectorAll('.nb-row').length === n", arg=count - 1)
 
