@@ -82,6 +82,18 @@ def test_every_layer_of_a_model_asks():
         assert sum(len(m._forward_pre_hooks) for m in module.modules()) == before, "asked twice"
 
 
+def test_a_list_with_places_left_empty_asks_in_the_others():
+    layers = torch.nn.ModuleList([None, torch.nn.Identity(), None])
+    with_checkpoints(layers)
+    with running(Looks(1)), pytest.raises(Cancelled):
+        layers[1](torch.zeros(1))
+
+
+def test_the_built_in_inpainting_model_is_loaded_and_asks():
+    painter = load_models("tiny").inpaint()
+    assert sum(len(module._forward_pre_hooks) for module in painter.unet.modules()) > 10
+
+
 def test_a_job_of_another_thread_is_not_stopped():
     seen = []
     with running(Looks(1)):

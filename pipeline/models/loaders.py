@@ -95,7 +95,7 @@ def with_checkpoints(model: Any) -> Any:
             continue
         for module in part.modules():
             if isinstance(module, (torch.nn.ModuleList, torch.nn.Sequential)):
-                for layer in module:
+                for layer in module.children():  # `diffusers` has lists with None in them
                     layer.register_forward_pre_hook(checkpoint)
         part._asks_to_stop = True
     return model
