@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -323,10 +324,15 @@ def _to_srgb(color: Image.Image, profile: bytes | None, notes: list[str]) -> tup
         if color.mode != "CMYK" and _is_identity(transform, color.mode):
             # sRGB under one of its many names: rounding through a transform would only cost exactness.
             return (color, profile) if color.mode == "RGB" else (color.convert("RGB"), None)
-        return ImageCms.applyTransform(color, transform), target.tobytes()
+        return ImageCms.applyTransform(color, transform), _undated(target.tobytes())
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         notes.append("The embedded colour profile does not fit the photo; its colours are taken as sRGB.")
         return color.convert("RGB"), None
+
+
+def _undated(profile: bytes) -> bytes:
+    """A profile just made, with 1 January 2000 as the time it was made: the same photo has the same profile always."""
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
