@@ -106,7 +106,7 @@ class Wiring(Views, Returning):
             def check():
                 nonlocal index
                 last = len(examples.examples()) - 1
-                index = checked.whole(checked.entry(event._data, "value"), "The example", 0, last)
+                index = checked.whole(checked.from_digits(checked.entry(event._data, "value")), "The example", 0, last)
 
             told = attempt(check, session)
             return self.show(session, told) if index is None else open_example(session, index)
@@ -337,7 +337,8 @@ class Wiring(Views, Returning):
 
         def step(session, event: gr.EventData):
             def work():
-                return actions.jump(session, checked.whole(checked.entry(event._data, "value"), "The step"))
+                number = checked.from_digits(checked.entry(event._data, "value"))
+                return actions.jump(session, checked.whole(number, "The step"))
 
             return self.show(session, attempt(work, session))
 

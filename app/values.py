@@ -65,6 +65,12 @@ def whole(value: Any, what: str, low: int = 0, high: int = 2**31 - 1) -> int:
     return int(value)
 
 
+def from_digits(value: Any) -> Any:
+    """A number written in at most ten digits, as an attribute of a button holds it, as a number; all else as it is."""
+    written = isinstance(value, str) and len(value) <= 10 and value.isascii() and value.isdigit()
+    return int(value) if written else value
+
+
 def choice(value: Any, what: str, known: Sequence[str]) -> str:
     """One of the names in `known`."""
     if not isinstance(value, str) or value not in known:

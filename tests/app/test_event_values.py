@@ -132,3 +132,15 @@ def test_picks_of_steps_that_are_gone_pick_nothing(session):
     session.push(Step("open", "again", photo(seed=2)))
     actions.pick(session, values.ids([0, 5, 10**6]))
     assert session.picked == ()
+
+
+def test_buttons_bring_their_numbers_as_text(demo, stand_in):
+    """The numbers of examples and steps are attributes of buttons: browsers send them as text."""
+    session = opened()
+    (select,) = [e for e in demo.fns.values() if e.name == "step" and e.collects_event_data]
+    first = session.history.steps[0]
+    run(select, session, {"value": str(first.id)})
+    assert session.step is first
+    for wrong in ("", "-1", "1e3", "٣", "9" * 11):
+        run(select, session, {"value": wrong})
+        assert session.step is first
