@@ -20,7 +20,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import limits
+from . import limits, theme
 from .bounds import Bounds
 from .call_checks import Calls
 from .flags import Flags, is_loopback
@@ -36,8 +36,7 @@ BEGINNINGS = (
     "/assets/", "/static/", "/svelte/", "/gradio_api/file=", "/gradio_api/heartbeat/", "/gradio_api/run/",
     "/gradio_api/api/", "/gradio_api/call/",
 )  # fmt: skip
-#: The page's own policy is watched first; once the browser tests passed under it, it holds.
-PAGE_POLICY = "Content-Security-Policy-Report-Only"
+PAGE_POLICY = "Content-Security-Policy"
 TOOLS = "/gradio_api/mcp"
 #: Sites that show a Space in a frame of theirs.
 HUB = "https://huggingface.co"
@@ -209,8 +208,9 @@ def _common() -> dict[str, str]:
 class Headers:
     """Tells browsers what the page may load and run, and that files are data."""
 
-    def __init__(self, app: ASGIApp, frames: Iterable[str] = ()):
-        self.app = app
+    def __init__(self, app: ASGIApp, frames: Iterable[str] = (), head: str = ""):
+        """`frames`: sites that may frame the page; `head`: the page's own scripts, which Gradio puts in later."""
+        self.app, self.head = app, head
         self.frames = " ".join(("'self'", *frames))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -251,7 +251,7 @@ class Headers:
         """
         scripts = " ".join(
             f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-            for text in dict.fromkeys(_SCRIPT.findall(html))
+            for text in dict.fromkeys(_SCRIPT.findall(html) + _SCRIPT.findall(self.head))
         )
         return "; ".join((
             "default-src 'self'", f"script-src 'self' 'unsafe-eval' {scripts}", "style-src 'self' 'unsafe-inline'",
@@ -279,5 +279,5 @@ def app_options(rules: Rules) -> dict:
         app.middleware_stack = Guard(Bounds(app.middleware_stack, counted=not limits.hosted()), rules)
         yield
 
-    inner = [Middleware(Headers, frames=rules.origins), Middleware(Calls, addresses=rules.tools)]
+    inner = [Middleware(Headers, frames=rules.origins, head=theme.head()), Middleware(Calls, addresses=rules.tools)]
     return {"middleware": inner, "lifespan": outermost}

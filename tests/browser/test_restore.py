@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from .hands import wait_for_status
+from .waiting import expect
 
 
 def test_what_one_had_is_offered_after_a_reload(visit, tmp_path):
@@ -18,9 +19,13 @@ def test_what_one_had_is_offered_after_a_reload(visit, tmp_path):
     page.wait_for_function("localStorage.getItem('namebrush-session')")
     page.reload()
     page.locator("#restore-yes").wait_for()
-    assert page.locator("#restore p").count() == 1 and page.locator("#restore button").count() == 2
+    expect(page.locator("#restore p")).to_have_count(1)
+    expect(page.locator("#restore button")).to_have_count(2)
     page.locator("#restore-yes").click()
     wait_for_status(page, "Everything is back")
-    assert "mine.png" in page.locator("#history").inner_text() and page.locator("#restore-yes").count() == 0
-    page.locator("#remember-box").evaluate("box => box.click()")
+    expect(page.locator("#history")).to_contain_text("mine.png")
+    expect(page.locator("#restore-yes")).to_have_count(0)
+    page.locator("#change [data-settings]").click()
+    page.get_by_role("tab", name="Files").click()
+    page.locator("#remember-box").uncheck()
     assert page.evaluate("localStorage.getItem('namebrush-session')") == ""
