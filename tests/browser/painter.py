@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--built-in", action="store_true", help="the built-in model in place of a random one")
     built_in = parser.parse_args().built_in
-    from app import engine, scheduler, serve
+    from app import engine, folders, scheduler, serve
     from app.build import build_demo
     from pipeline import Pipeline
 
@@ -35,6 +35,7 @@ def main() -> None:
             return made
 
         engine._load = load
+        folders.prepare()  # before the page is built, which notes where its files go
         scheduler.SCHEDULER.places["models"] = 1  # so that a second visitor has somebody to wait for
         serve.serve(build_demo())
 
