@@ -36,9 +36,12 @@ def chromium() -> str | None:
 
 
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if "tests/browser" in item.path.as_posix():
-            item.add_marker(pytest.mark.browser)
+    """Mark the tests that drive a browser, and run them last: Playwright keeps an event loop running in this thread,
+    in which no other can be started."""
+    own = [item for item in items if "tests/browser" in item.path.as_posix()]
+    for item in own:
+        item.add_marker(pytest.mark.browser)
+    items[:] = [item for item in items if item not in own] + own
 
 
 def _free_port() -> int:
