@@ -175,7 +175,7 @@ class Wiring(Views, Returning):
 
     def look_need(self, session, words, edges, *values) -> Work:
         """What it needs to look at the photo without naming anything."""
-        return needs.of_search(session, "", {**self.options(edges, values), "refine": "none"})
+        return needs.of_look(session, self.options(edges, values))
 
     def options(self, edges: str, values) -> dict:
         """The settings of a search: the second layer's word on edges counts where it has one."""

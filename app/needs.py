@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.errors import NamebrushError
 
-from . import engine, estimate
+from . import engine, estimate, examples
 from .scheduler import Work
 from .session import Session
 
@@ -28,6 +28,13 @@ def of_search(session: Session, words: str, options: dict) -> Work:
     photo = session.step.photo
     known = engine.knows(session.preset, photo.hash)
     return Work("models", estimate.search(session.preset, photo.size, words, options, encoded=known))
+
+
+def of_look(session: Session, options: dict) -> Work:
+    """A look at the photo for likely names; nothing is looked at where the models know nothing of such photos."""
+    if examples.drawings_only(session):
+        return Work("quick", 0.1)
+    return of_search(session, "", {**options, "refine": "none"})
 
 
 def of_mask(session: Session, asked: dict) -> Work:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app import actions, compare, engine, examples, files, masks, models, plain, remains, scene, texts
+from app import actions, compare, engine, examples, files, masks, models, needs, plain, remains, scene, texts
 from app.screen import attempt, go
 from app.session import Session
 from pipeline.cache import ByteCache
@@ -276,6 +276,12 @@ def test_the_page_knows_which_photos_its_models_know(session, tmp_path):
     session.preset = "tiny"
     actions.open_photo(session, examples.examples()[0].path)
     assert not examples.drawings_only(session) and not examples.drawings_only(Session())
+
+
+def test_who_opens_a_photo_waits_for_no_names_that_nobody_looks_for(session):
+    assert needs.of_look(session, {}).pool == "quick"
+    session.preset = "base"
+    assert needs.of_look(session, {}).pool == "models"
 
 
 def test_a_mask_covered_in_part_keeps_its_rest():
