@@ -196,9 +196,11 @@ def test_context_is_read_from_mat_files_and_converted_from_json_beside_the_data(
         by_json = next(iter(open_dataset("context59", str(tmp_path)))).truth
         np.testing.assert_array_equal(by_json, by_mat - 1)
     assert sorted(p.relative_to(base) for p in base.rglob("*")) == before, "the data were written into"
-    (base / "trainval_merged.json").write_text('{"images": [{"image_id": 1, "phase": "val"}]}')
-    with pytest.raises(NamebrushError, match="could not be converted"):
-        open_dataset("context59", str(tmp_path))
+    for image in ({"image_id": 1, "phase": "val"},
+                  {"image_id": 1, "phase": "val", "file_name": "x.jpg", "height": 10**7, "width": 10**7}):
+        (base / "trainval_merged.json").write_text(json.dumps({"images": [image], "annos_segmentation": []}))
+        with pytest.raises(NamebrushError, match="could not be converted"):
+            open_dataset("context59", str(tmp_path))
 
 
 @pytest.mark.parametrize("name", RAW)

@@ -62,18 +62,23 @@ def read_indices(path: Path) -> np.ndarray:
     Raises:
         NamebrushError: no picture, one of colours, or too large.
     """
+    values = _samples(path)
+    if values.ndim != 2 or values.dtype.kind not in "ui" or values.min() < 0 or values.max() > 65535:
+        raise NamebrushError(f'"{shown(path)}" holds colours, not one class number a pixel.')
+    return values.astype(np.int32)
+
+
+def _samples(path: Path, mode: str | None = None) -> np.ndarray:
+    """A picture's samples as they are, or in another of Pillow's modes; its size is judged before it is decoded."""
     try:
         with Image.open(path, formats=("PNG", "TIFF")) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise NamebrushError(f'"{shown(path)}" has more pixels than a label picture needs.')
-            values = np.asarray(image)
+            return np.asarray(image.convert(mode) if mode else image)
     except NamebrushError:
         raise
     except Exception as error:
         raise NamebrushError(f'"{shown(path)}" could not be read as a label picture.') from error
-    if values.ndim != 2 or values.dtype.kind not in "ui" or values.min() < 0 or values.max() > 65535:
-        raise NamebrushError(f'"{shown(path)}" holds colours, not one class number a pixel.')
-    return values.astype(np.int32)
 
 
 def read_kept(path: Path) -> np.ndarray:
@@ -111,15 +116,7 @@ def read_cityscapes(path: Path) -> np.ndarray:
         return read_kept(path)
     if path.stem.endswith("_labelIds"):
         return _CITYSCAPES[read_indices(path)]
-    try:
-        with Image.open(path, formats=("PNG",)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise NamebrushError(f'"{shown(path)}" has more pixels than a label picture needs.')
-            colors = np.asarray(image.convert("RGB")).astype(np.int32)
-    except NamebrushError:
-        raise
-    except Exception as error:
-        raise NamebrushError(f'"{shown(path)}" could not be read as a label picture.') from error
+    colors = _samples(path, "RGB").astype(np.int32)
     packed = (colors[..., 0] << 16) | (colors[..., 1] << 8) | colors[..., 2]
     labels = np.full(packed.shape, -1, np.int32)
     for index, (r, g, b) in enumerate(CITYSCAPES_COLORS):
@@ -185,7 +182,10 @@ def convert_context_json(source: Path, target: Path, phase: str = "val") -> list
             areas.setdefault(one["image_id"], []).append(one)
         target.mkdir(parents=True, exist_ok=True)
         for number, image in images.items():
-            labels = np.zeros((int(image["height"]), int(image["width"])), np.uint8)
+            size = int(image["height"]), int(image["width"])
+            if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+                raise ValueError("a picture of an impossible size")
+            labels = np.zeros(size, np.uint8)
             for area in areas.get(number, ()):
                 mask = decode_rle(area["segmentation"], labels.shape)
                 labels[mask] = _CONTEXT[int(area["category_id"])]

@@ -78,7 +78,7 @@ class Benchmark:
         """
         there = [root / place for place in self.places if (root / place).is_dir()]
         for folder in there:
-            if self.missing(folder) is None:
+            if not self._missing(folder):
                 return folder
         closest = min(there or [root / self.places[0]], key=lambda folder: len(self._missing(folder)))
         raise NamebrushError(
@@ -86,11 +86,8 @@ class Benchmark:
             "`python -m pipeline datasets`."
         )
 
-    def missing(self, folder: Path) -> str | None:
-        """The first path of `holds` that is not in a folder, or None."""
-        return next(iter(self._missing(folder)), None)
-
     def _missing(self, folder: Path) -> list[str]:
+        """The paths of `holds` that are not in a folder."""
         return [any_of[0] for any_of in self.holds if not any((folder / one).exists() for one in any_of)]
 
 
